@@ -1,0 +1,105 @@
+"""The command line: `dojo grade 3`, `dojo list`, `dojo stubs`. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from grader import __version__
+from grader.catalog import Catalog, Exercise, find_root
+from grader.errors import DojoError, UsageError
+
+EXIT_CODES = """exit codes: 0 all points, 1 the submission lost points, 2 wrong usage, 3 the judge failed, 130 interrupted"""
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse that says what is wrong in one line, and takes no shortened options."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+
+def parser() -> argparse.ArgumentParser:
+    main_parser = Parser(prog="dojo", description="Grades PyTorch exercises, honestly.", epilog=EXIT_CODES)
+    main_parser.add_argument("--version", action="version", version=f"torch-dojo {__version__}")
+    commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    grade = commands.add_parser("grade", help="grade an exercise", epilog=EXIT_CODES)
+    grade.add_argument("exercise", metavar="EX", nargs="?", default="", help="a number, 'final', or 'all'")
+    grade.add_argument("--from", dest="source", metavar="PATH", help="'solutions', or a path to a submission (default: exercises)")
+    grade.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    grade.add_argument("--seed", help="a whole number, to repeat a run; secret by default")
+    grade.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
+    grade.add_argument("--suite", default="auto", help="auto, hidden or public (default: hidden where it is there)")
+    grade.add_argument("--audience", default="student", help="student or instructor, who sees seeds, inputs and test code")
+    grade.add_argument("--report", metavar="FILE", help="where the JSON goes (default: reports/SLUG/report.json)")
+    commands.add_parser("list", help="list the exercises")
+    stubs = commands.add_parser("stubs", help="rewrite the stubs from the solutions")
+    stubs.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one has drifted")
+    return main_parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command and returns its exit code. No traceback of ours reaches the terminal."""
+    try:
+        options = parser().parse_args(arguments)
+        root = find_root(Path.cwd())
+        if options.command == "grade":
+            return _grade(root, options)
+        if options.command == "stubs":
+            return _stubs(root, options.check)
+        return _list(root)
+    except DojoError as error:
+        print(f"dojo: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ndojo: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`dojo list | head`): what is left in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _grade(root: Path, options: argparse.Namespace) -> int:
+    from grader.session import Choices, grade_and_report
+
+    catalog = Catalog(root)
+    chosen = _chosen(catalog, options.exercise)
+    choices = Choices.parse(options)
+    return max(grade_and_report(exercise, choices) for exercise in chosen)
+
+
+def _chosen(catalog: Catalog, text: str) -> list[Exercise]:
+    if not text:
+        numbers = ", ".join(each.key for each in catalog.exercises)
+        raise UsageError(f"which exercise? Give EX, as in `make grade EX=3`. The exercises are {numbers}, and 'all'.")
+    return catalog.exercises if text == "all" else [catalog.find(text)]
+
+
+def _list(root: Path) -> int:
+    for exercise in Catalog(root).exercises:
+        points = sum(task.points for task in exercise.tasks)
+        print(f"{exercise.key:>5}  {exercise.slug:<24} {points:>3g} points  {exercise.title}")
+    return 0
+
+
+def _stubs(root: Path, check: bool) -> int:
+    from grader.stubs import drifted, rewrite
+
+    changed = False
+    for exercise in Catalog(root).exercises:
+        for name in drifted(exercise) if check else rewrite(exercise):
+            changed = True
+            print(f"{exercise.slug}/{name}: {'has drifted, run `make stubs`' if check else 'rewritten'}")
+    return int(check and changed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The exercises: found by their folders, described by their `exercise.toml`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from grader.errors import JudgeError, UsageError
+
+FOLDER = re.compile(r"ex(\d{2,})_([a-z0-9_]+)")
+FINAL = "final_project"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one worker may use. Seconds are of wall time."""
+
+    test_seconds: float = 10.0
+    memory_mb: int = 2048
+    scratch_mb: int = 256
+    output_mb: int = 16
+    processes: int = 16
+    open_files: int = 512
+    reply_mb: int = 512
+
+
+@dataclass(frozen=True)
+class Task:
+    """One idea of an exercise, with its points."""
+
+    number: int
+    title: str
+    points: float
+    hints: list[str]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. `number` is None for the final project."""
+
+    root: Path
+    slug: str
+    number: int | None
+    title: str
+    summary: str
+    files: list[str]
+    preload: list[str]
+    tasks: list[Task]
+    limits: Limits = field(default_factory=Limits)
+    thresholds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What a person types: "3", or "final"."""
+        return "final" if self.number is None else str(self.number)
+
+    @property
+    def folder(self) -> Path:
+        """What the student works in."""
+        return self.root / self.slug if self.number is None else self.root / "exercises" / self.slug
+
+    @property
+    def solution(self) -> Path:
+        return self.folder if self.number is None else self.root / "solutions" / self.slug
+
+    @property
+    def hidden(self) -> Path:
+        return self.root / "tests" / "hidden" / self.slug
+
+    @property
+    def hidden_suite(self) -> Path | None:
+        suites = sorted(self.hidden.glob("test_*.py"))
+        return suites[0] if suites else None
+
+    @property
+    def public_suite(self) -> Path:
+        return self.folder / "test_public.py"
+
+
+class Catalog:
+    """All exercises below a course's root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        folders = [path for path in (root / "exercises").iterdir() if (path / "exercise.toml").is_file()]
+        folders += [root / FINAL] if (root / FINAL / "exercise.toml").is_file() else []
+        exercises = [read_exercise(root, folder) for folder in folders]
+        self.exercises = sorted(exercises, key=lambda each: (each.number is None, each.number or 0))
+
+    def find(self, text: str) -> Exercise:
+        """The exercise that a person means by "3", "03", "ex03", "reshape", a slug, or "final". Raises UsageError."""
+        wanted = text.strip().lower()
+        for exercise in self.exercises:
+            if wanted in _names(exercise):
+                return exercise
+        numbers = ", ".join(exercise.key for exercise in self.exercises)
+        names = [name for exercise in self.exercises for name in _names(exercise) if not name.isdigit()]
+        near = difflib.get_close_matches(wanted, names, 1)
+        also = f"; did you mean '{near[0]}'?" if near else "."
+        raise UsageError(f"there is no exercise '{text}'{also} The exercises are {numbers}, and 'all'.")
+
+
+def _names(exercise: Exercise) -> set[str]:
+    if exercise.number is None:
+        return {"final", FINAL}
+    short = FOLDER.fullmatch(exercise.slug)
+    number = exercise.number
+    return {str(number), f"{number:02}", f"ex{number}", f"ex{number:02}", exercise.slug, short[2] if short else ""}
+
+
+def find_root(start: Path) -> Path:
+    """The course's root: the nearest folder from `start` upwards with `exercises/`, or the one this package lies in."""
+    candidates = [start, *start.parents, Path(__file__).resolve().parent.parent]
+    for folder in candidates:
+        if (folder / "exercises").is_dir() and any((folder / "exercises").glob("*/exercise.toml")):
+            return folder
+    raise UsageError(f"there is no course in '{start}' or above it: go to the folder that holds 'exercises'")
+
+
+def read_exercise(root: Path, folder: Path) -> Exercise:
+    """The exercise in `folder`. Raises JudgeError, naming the file and what is wrong in it."""
+    path = folder / "exercise.toml"
+    match = FOLDER.fullmatch(folder.name)
+    if match is None and folder.name != FINAL:
+        raise JudgeError(f"'{folder}' is not named like 'ex03_training_loop'")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        known = {"title", "summary", "files", "preload", "limits", "tasks", "thresholds"}
+        _refuse_unknown(table, known)
+        limits = _limits(table.get("limits", {}))
+        tasks = [_task(row, number) for number, row in enumerate(table["tasks"], start=1)]
+        return Exercise(
+            root=root,
+            slug=folder.name,
+            number=int(match[1]) if match else None,
+            title=_of(str, table, "title"),
+            summary=_of(str, table, "summary"),
+            files=_names_of_files(table),
+            preload=list(table.get("preload", ["torch"])),
+            tasks=tasks,
+            limits=limits,
+            thresholds={name: float(value) for name, value in table.get("thresholds", {}).items()},
+        )
+    except KeyError as error:
+        raise JudgeError(f"'{path}' lacks {error}") from None
+    except (OSError, ValueError, TypeError) as error:  # tomllib's error is a ValueError
+        raise JudgeError(f"'{path}': {error}") from None
+
+
+def _refuse_unknown(table: dict[str, Any], known: set[str]) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            raise ValueError(f"unknown key '{key}'" + (f", did you mean '{near[0]}'?" if near else ""))
+
+
+def _of(kind: type[T], table: dict[str, Any], key: str) -> T:
+    value = table[key]
+    if not isinstance(value, kind):
+        raise TypeError(f"'{key}' is to be a {kind.__name__}, not {value!r}")
+    return value
+
+
+def _limits(table: dict[str, Any]) -> Limits:
+    _refuse_unknown(table, {each.name for each in fields(Limits)})
+    for key, value in table.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+            raise TypeError(f"limit '{key}' is to be a positive number, not {value!r}")
+    return Limits(**table)
+
+
+def _task(row: dict[str, Any], number: int) -> Task:
+    _refuse_unknown(row, {"number", "title", "points", "hints"})
+    if row["number"] != number:
+        raise ValueError(f"task {row['number']} stands where task {number} is due")
+    if not row["hints"]:
+        raise ValueError(f"task {number} has no hint")
+    if not row["points"] > 0:
+        raise ValueError(f"task {number} is to be worth more than {row['points']} points")
+    return Task(number, _of(str, row, "title"), row["points"], list(row["hints"]))
+
+
+def _names_of_files(table: dict[str, Any]) -> list[str]:
+    files = table["files"]
+    if not files or any(not isinstance(name, str) or Path(name).name != name or not name.endswith(".py") for name in files):
+        raise ValueError("'files' is to be a list of plain names of Python files")
+    return list(files)

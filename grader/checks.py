@@ -1,0 +1,167 @@
+"""What a suite says of a value. Each check raises `Failed` with what was expected, what came, and a hint.
+
+A tensor is checked in a fixed order, and the first miss is told with both sides:
+type → shape → dtype → device → finite → values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+import torch
+
+from grader.remote import SubmissionError
+from grader.result import Failed, Failure, Verdict
+from grader.wire import Foreign
+
+# Where results are to lie; the plugin sets it for a run.
+grading_device: ContextVar[str] = ContextVar("grading_device", default="cpu")
+
+# torch.testing's own defaults: (relative, absolute).
+TOLERANCES = {
+    torch.float16: (1e-3, 1e-5),
+    torch.bfloat16: (1.6e-2, 1e-5),
+    torch.float32: (1.3e-6, 1e-5),
+    torch.float64: (1e-7, 1e-7),
+}
+MAX_SHOWN = 200
+
+
+def check(condition: bool, *, expected: str, got: str, hint: str = "") -> None:
+    """Fails unless `condition`, which the judge worked out."""
+    if not condition:
+        _wrong(expected, got, hint)
+
+
+def check_tensor(
+    got: Any, expected: torch.Tensor, *, rtol: float | None = None, atol: float | None = None, what: str = "", hint: str = ""
+) -> None:
+    """Fails unless `got` is a tensor like `expected`, to within `atol + rtol · |expected|` in each entry."""
+    label = f"{what}: " if what else ""
+    if type(got) is not torch.Tensor:
+        _wrong(f"{label}a torch.Tensor of shape {list(expected.shape)}", show(got), hint)
+    if got.shape != expected.shape:
+        _wrong(f"{label}shape {list(expected.shape)}", f"shape {list(got.shape)}", hint)
+    if got.dtype != expected.dtype:
+        _wrong(f"{label}dtype {_short(expected.dtype)}", f"dtype {_short(got.dtype)}", hint)
+    where = torch.device(getattr(got, "worker_device", got.device)).type
+    if where != grading_device.get():
+        _wrong(f"{label}a tensor on {grading_device.get()}", f"a tensor on {where}", hint)
+    _check_values(got, expected, rtol, atol, label, hint)
+
+
+def _check_values(
+    got: torch.Tensor, expected: torch.Tensor, rtol: float | None, atol: float | None, label: str, hint: str
+) -> None:
+    got, expected = got.detach(), expected.detach()
+    if not got.dtype.is_floating_point:
+        differs = got != expected
+        if bool(differs.any()):
+            index = tuple(differs.nonzero()[0].tolist())
+            _wrong(f"{label}{expected[index].item()} at {_at(index)}", f"{got[index].item()}", hint)
+        return
+    strange = got.isfinite().logical_not() & expected.isfinite()
+    if bool(strange.any()):
+        index = tuple(strange.nonzero()[0].tolist())
+        _wrong(f"{label}finite values", f"{got[index].item()} at {_at(index)} ({int(strange.sum())} of {got.numel()})", hint)
+    default = TOLERANCES[got.dtype]
+    relative, absolute = default[0] if rtol is None else rtol, default[1] if atol is None else atol
+    wide_got, wide_expected = got.double(), expected.double()
+    excess = (wide_got - wide_expected).abs() - (absolute + relative * wide_expected.abs())
+    # Where both are infinite or NaN alike there is no difference; where only one is, it is as large as can be.
+    same = torch.isclose(wide_got, wide_expected, rtol=0, atol=0, equal_nan=True)
+    excess = torch.where(same, torch.full_like(excess, -1.0), excess.nan_to_num(nan=math.inf, posinf=math.inf))
+    if excess.numel() == 0 or float(excess.max()) <= 0:
+        return
+    index = tuple(int(i) for i in torch.unravel_index(excess.argmax(), excess.shape))
+    wrong = int((excess > 0).sum())
+    where = f" at {_at(index)}" if index else ""
+    difference = float((wide_got[index] - wide_expected[index]).abs())
+    share = f", {wrong} of {excess.numel()} entries are off" if excess.numel() > 1 else ""
+    got_text = f"{number(float(wide_got[index]))}, off by {difference:.3g}{share}"
+    _wrong(f"{label}{number(float(wide_expected[index]))}{where}", got_text, hint)
+
+
+def check_equal(got: Any, expected: Any, *, what: str = "", hint: str = "") -> None:
+    """Fails unless `got` has exactly the type and the value of `expected` (numbers, text, lists, tuples, dicts)."""
+    label = f"{what}: " if what else ""
+    if not same(got, expected):
+        _wrong(f"{label}{show(expected)}", show(got), hint)
+
+
+def same(got: Any, expected: Any) -> bool:
+    """Equality of exact types all the way down: True is not 1, and 1 is not 1.0."""
+    if type(got) is not type(expected):
+        return False
+    if isinstance(expected, list | tuple):
+        return len(got) == len(expected) and all(map(same, got, expected))
+    if isinstance(expected, dict):
+        return list(map(show, got)) == list(map(show, expected)) and all(same(got[key], expected[key]) for key in expected)
+    return bool(got == expected)
+
+
+def check_close(
+    got: Any, expected: float, *, rel: float = 1e-6, abs: float = 0.0, what: str = "", hint: str = ""
+) -> None:
+    """Fails unless `got` is a Python float within `max(abs, rel · |expected|)` of `expected`."""
+    label = f"{what}: " if what else ""
+    if type(got) is not float:
+        _wrong(f"{label}a Python float near {number(expected)}", show(got), hint)
+    if not math.isfinite(got):
+        _wrong(f"{label}{number(expected)}", str(got), hint)
+    if not math.isclose(got, expected, rel_tol=rel, abs_tol=abs):
+        _wrong(f"{label}{number(expected)}", f"{number(got)}, off by {math.fabs(got - expected):.3g}", hint)
+
+
+def check_raises(
+    kind: type[Exception], function: Callable[..., Any], *args: Any, mentions: Sequence[str] = (), hint: str = "", **kwargs: Any
+) -> None:
+    """Fails unless the call raises exactly `kind`, with a message that holds each of `mentions`."""
+    words = " and ".join(f"'{word}'" for word in mentions)
+    expected = f"{kind.__name__}" + (f" whose message holds {words}" if mentions else "")
+    try:
+        got = function(*args, **kwargs)
+    except SubmissionError as error:
+        if error.verdict is Verdict.NOT_ATTEMPTED:
+            raise
+        name, message, text = error.raised.type, error.raised.message, str(error.raised)
+    except kind as error:  # in-process, where there is no worker between
+        name, message, text = type(error).__name__, str(error), f"{type(error).__name__}: {error}"
+    else:
+        _wrong(expected, f"no exception, but {show(got)}", hint)
+    if name != kind.__name__ or any(word not in message for word in mentions):
+        _wrong(expected, text, hint)
+
+
+def show(value: Any) -> str:
+    """A value that came, in a line that a student can read."""
+    if type(value) is torch.Tensor:
+        head = f"a tensor of shape {list(value.shape)}, {_short(value.dtype)}"
+        return f"{head}: {value.tolist()}"[:MAX_SHOWN] if value.numel() <= 6 else head
+    if isinstance(value, Foreign):
+        return f"an object of type {value}"
+    if value is None:
+        return "None"
+    text = repr(value)
+    text = text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+    return text if isinstance(value, str | list | tuple | dict) else f"{text} ({type(value).__name__})"
+
+
+def number(value: float) -> str:
+    """A float with as many digits as help."""
+    return f"{value:.7g}"
+
+
+def _at(index: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, index))}]"
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _wrong(expected: str, got: str, hint: str) -> NoReturn:
+    raise Failed(Verdict.WRONG_ANSWER, Failure(expected, got, hint=hint))

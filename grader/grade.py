@@ -1,0 +1,165 @@
+"""Grades one submission of one exercise: reads it, warms a sandbox, runs the suite, and sums up."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader import __version__
+from grader.catalog import Exercise
+from grader.errors import JudgeError, UsageError
+from grader.result import Failure, Provenance, Report, TaskResult, TestResult, Verdict
+from grader.sandbox import Mode, Sandbox
+from grader.submission import Submission, read_submission
+
+if TYPE_CHECKING:
+    from grader.plugin import Recorder
+
+BACKSTOP = 30  # a test of ours that outlasts its worker's limit this many times hangs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to grade."""
+
+    sandbox: Mode = Mode.AUTO
+    device: str = "auto"
+    seed: int | None = None
+    suite: str = "auto"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is told while a suite runs."""
+
+    started: Callable[[str], None] = lambda sentence: None
+    finished: Callable[[TestResult], None] = lambda result: None
+
+
+def grade(exercise: Exercise, path: Path, settings: Settings, progress: Progress | None = None) -> Report:
+    """The report on the submission at `path`. Raises UsageError, or JudgeError where no report is possible."""
+    began = time.monotonic()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    suite, kind = _suite(exercise, settings.suite)
+    submission = read_submission(exercise, path)
+    seed = secrets.randbits(63) if settings.seed is None else settings.seed
+    device = settings.device
+    isolation, notice, versions = "", "", {}  # nothing was run yet
+    results: list[TestResult] = []
+    faults: list[str] = []
+    if submission.problem is None:
+        # The sandbox imports torch in a process of its own while we import it here.
+        with Sandbox(exercise.preload, settings.sandbox, "cpu" if device == "cpu" else _device(device)) as sandbox:
+            device = sandbox.device
+            recorder = _run_suite(exercise, submission, suite, sandbox, seed, progress or Progress())
+            results, faults = recorder.results, recorder.faults
+            isolation, notice, versions = sandbox.isolation.value, sandbox.notice, sandbox.versions
+    provenance = Provenance(
+        grader=__version__,
+        submission_sha256=submission.sha256,
+        suite_sha256=_digest(suite),
+        lock_sha256=_digest(exercise.root / "requirements.lock"),
+        seed=seed,
+        device=device,
+        isolation=isolation,
+        notice=notice,
+        python=platform.python_version(),
+        versions=versions,
+        started=started,
+        seconds=round(time.monotonic() - began, 3),
+    )
+    tasks = _tasks(exercise, kind, results, faults)
+    return Report(exercise.slug, exercise.title, kind, provenance, tasks, submission.problem, submission.problem_verdict)
+
+
+def _suite(exercise: Exercise, wanted: str) -> tuple[Path, str]:
+    hidden = exercise.hidden_suite
+    if wanted == "public" or (wanted == "auto" and hidden is None):
+        if not exercise.public_suite.is_file():
+            raise JudgeError(f"exercise {exercise.key} has no tests: '{exercise.public_suite}' is missing")
+        return exercise.public_suite, "public"
+    if hidden is None:
+        raise UsageError(f"there is no hidden suite of exercise {exercise.key} here, only the public tests")
+    return hidden, "hidden"
+
+
+def _device(wanted: str) -> str:
+    """"cuda" where it was asked for or is there. Asks the driver, not torch: that would cost the import and a context."""
+    present = any(Path("/dev").glob("nvidia[0-9]*"))
+    if wanted == "cuda" and not present:
+        raise UsageError("DEVICE=cuda was asked for, and this machine shows no NVIDIA device: use DEVICE=cpu or auto")
+    return "cuda" if present else "cpu"
+
+
+def _run_suite(
+    exercise: Exercise, submission: Submission, suite: Path, sandbox: Sandbox, seed: int, progress: Progress
+) -> Recorder:
+    # A worker's threads and ours share two cores: idle ones are to sleep, not to spin.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    import pytest
+    import torch
+
+    from grader import checks, plugin
+
+    torch.set_num_threads(1)
+    sandbox.wait_ready()
+    run = plugin.Run(exercise, submission.files, sandbox, seed, sandbox.device)
+    recorder = plugin.Recorder(run, progress.started, progress.finished)
+    options = [
+        *("-c", os.devnull, "--rootdir", str(exercise.root), "--noconftest", "--import-mode=importlib"),
+        *("--assert=plain", "--capture=no", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
+        *("-p", "pytest_timeout", "--timeout", str(exercise.limits.test_seconds * BACKSTOP)),
+    ]
+
+    class Named:
+        """Registers the recorder under its name before the fixtures ask for it."""
+
+        @staticmethod
+        def pytest_configure(config: pytest.Config) -> None:
+            config.pluginmanager.register(recorder, "dojo-recorder")
+
+    token = checks.grading_device.set(sandbox.device)
+    try:
+        with contextlib.redirect_stdout(None):
+            code = pytest.main([*options, str(suite)], plugins=[plugin, Named()])
+    finally:
+        checks.grading_device.reset(token)
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not recorder.faults:
+        recorder.faults.append(f"pytest ended with {pytest.ExitCode(code).name}")
+    return recorder
+
+
+def _tasks(exercise: Exercise, kind: str, results: list[TestResult], faults: list[str]) -> list[TaskResult]:
+    """The tasks with their tests. Where a fault of ours kept tests from running, they say so instead of passing."""
+    strays = sorted({result.name for result in results if not 1 <= result.task <= len(exercise.tasks)})
+    if strays:
+        faults = [*faults, f"tests without a task of this exercise: {', '.join(strays)}"]
+    failure = Failure("a suite that runs", "a fault of the grader, not of yours", private="\n".join(faults))
+    rows = []
+    for task in exercise.tasks:
+        tests = [result for result in results if result.task == task.number]
+        if faults:
+            tests.append(TestResult("suite", "The suite runs", task.number, Verdict.JUDGE_ERROR, 0.0, failure))
+        if tests or kind == "hidden":  # the public tests are samples, and may leave a task out
+            rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests))
+    return rows
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

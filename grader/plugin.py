@@ -1,0 +1,201 @@
+"""The pytest plugin: fixtures for suites, and a record of what each test found.
+
+Under `dojo grade` a `Recorder` is registered with the run's settings, and `submission` is a fresh worker. Under plain
+pytest there is none, and `submission` is the module itself: quick, traceable, and worth no points.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from grader.catalog import Exercise, find_root, read_exercise
+from grader.result import Failed, Failure, TestResult, Verdict
+
+if TYPE_CHECKING:
+    import torch
+
+    from grader.local import LocalSubmission
+    from grader.remote import RemoteSubmission
+    from grader.sandbox import Sandbox
+
+ATTEMPTS = 2  # a fault of ours is tried once more
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a suite is run against."""
+
+    exercise: Exercise
+    files: Mapping[str, str]
+    sandbox: Sandbox
+    seed: int
+    device: str
+
+
+class Recorder:
+    """Collects the outcome of every test, and decides whose fault it is."""
+
+    def __init__(self, run: Run, started: Callable[[str], None], finished: Callable[[TestResult], None]) -> None:
+        self.run = run
+        self.results: list[TestResult] = []
+        self.faults: list[str] = []  # of ours, outside any test: a suite that does not import, say
+        self._started = started
+        self._finished = finished
+        self._errors: list[BaseException] = []
+        self._seconds = 0.0
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.outcome != "passed":
+            self.faults.append(f"the suite could not be collected:\n{report.longreprtext}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Runs a test, and once more in a fresh worker when the fault was ours."""
+        self._started(sentence(item))
+        result = None
+        for attempt in range(1, ATTEMPTS + 1):
+            self._errors, self._seconds = [], 0.0
+            ran = runtestprotocol(item, nextitem=nextitem, log=False)
+            result = replace(self._judge(item, ran), attempts=attempt)
+            if result.verdict is not Verdict.JUDGE_ERROR:
+                break
+        assert result is not None
+        self.results.append(result)
+        self._finished(result)
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+        if call.excinfo is not None:
+            self._errors.append(call.excinfo.value)
+        self._seconds += call.duration
+        return (yield)
+
+    def _judge(self, item: pytest.Item, ran: list[pytest.TestReport]) -> TestResult:
+        marker = item.get_closest_marker("task")
+        task = marker.args[0] if marker and marker.args else 0
+        submission = item.stash.get(SUBMISSION, None)
+        result = TestResult(item.name, sentence(item), task, Verdict.ACCEPTED, round(self._seconds, 4))
+        result = replace(result, printed=submission.printed if submission is not None else "")
+        ours = [error for error in self._errors if not isinstance(error, Failed)]
+        if ours or len(ran) < 3 and not self._errors:
+            # Skipped and expected failures come here too: they are not passes.
+            return replace(result, verdict=Verdict.JUDGE_ERROR, failure=_our_fault(item, ours))
+        if not self._errors:
+            return result
+        error = self._errors[0]
+        assert isinstance(error, Failed)
+        failure = replace(error.failure, private=_evidence(item, submission, error))
+        if not failure.call and submission is not None:
+            failure = replace(failure, call=submission.last_call)
+        return replace(result, verdict=error.verdict, failure=failure)
+
+
+SUBMISSION = pytest.StashKey["RemoteSubmission | LocalSubmission"]()
+
+
+def sentence(item: pytest.Item) -> str:
+    """What a test is about: the first line of its docstring, or its name in words."""
+    function = getattr(item, "function", None)
+    doc = inspect.getdoc(function) if function else None
+    text = doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
+    return text
+
+
+def _our_fault(item: pytest.Item, errors: list[BaseException]) -> Failure:
+    text = "".join("".join(traceback.format_exception(error)) for error in errors) or "the test did not run to its end"
+    last = str(errors[0]).splitlines()[0][:300] if errors and str(errors[0]) else text.splitlines()[-1][:300]
+    return Failure("a test that runs", f"a fault of the grader, not of yours: {last}", private=f"{item.nodeid}\n{text}")
+
+
+def _evidence(item: pytest.Item, submission: RemoteSubmission | LocalSubmission | None, error: Failed) -> str:
+    """For the instructor: the inputs of each call, and the test's own code."""
+    function = getattr(item, "function", None)
+    code = inspect.getsource(function) if function else ""
+    calls = "\n".join(getattr(submission, "requests", []))
+    return f"{item.nodeid}\n{calls}\n{code}"
+
+
+def derived_seed(*parts: object) -> int:
+    """A seed of 63 bits from the run's seed and a purpose; knowing one tells nothing of another."""
+    text = "\0".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "task(number): the task of the exercise whose points this test decides")
+
+
+def _recorder(request: pytest.FixtureRequest) -> Recorder | None:
+    plugin = request.config.pluginmanager.get_plugin("dojo-recorder")
+    return plugin if isinstance(plugin, Recorder) else None
+
+
+@pytest.fixture
+def submission(request: pytest.FixtureRequest) -> Iterator[RemoteSubmission | LocalSubmission]:
+    """The student's module, in a fresh worker."""
+    yield from _serve(request, request.node)
+
+
+@pytest.fixture(scope="module")
+def shared_submission(request: pytest.FixtureRequest) -> Iterator[RemoteSubmission | LocalSubmission]:
+    """The same, in one worker for all tests of the module: for what is too slow to do twice, such as a training."""
+    yield from _serve(request, request.node)
+
+
+def _serve(request: pytest.FixtureRequest, node: pytest.Item) -> Iterator[RemoteSubmission | LocalSubmission]:
+    recorder = _recorder(request)
+    one: RemoteSubmission | LocalSubmission
+    if recorder is None:
+        from grader.local import LocalSubmission
+
+        one = LocalSubmission(Path(str(request.path)).parent, _exercise(request).files)
+    else:
+        from grader.remote import RemoteSubmission
+
+        run = recorder.run
+        seed = derived_seed(run.seed, "worker", node.name)
+        one = RemoteSubmission(run.sandbox, run.files, run.exercise.limits, seed)
+    node.stash[SUBMISSION] = one
+    yield one
+    one.finish()
+
+
+def _exercise(request: pytest.FixtureRequest) -> Exercise:
+    recorder = _recorder(request)
+    if recorder is not None:
+        return recorder.run.exercise
+    folder = Path(str(request.path)).parent
+    return read_exercise(find_root(folder), folder)
+
+
+@pytest.fixture
+def exercise(request: pytest.FixtureRequest) -> Exercise:
+    """The exercise's description, with its published thresholds and limits."""
+    return _exercise(request)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> torch.Generator:
+    """A generator on the CPU, seeded from the run's secret seed and the test's name."""
+    import torch
+
+    recorder = _recorder(request)
+    seed = recorder.run.seed if recorder else 0
+    return torch.Generator().manual_seed(derived_seed(seed, "inputs", request.node.name))
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> str:
+    """Where the worker computes: "cpu" or "cuda"."""
+    recorder = _recorder(request)
+    return recorder.run.device if recorder else "cpu"

@@ -1,0 +1,286 @@
+"""The `submission` of a suite: calls go to a worker as data, and come back as data or as a failed test."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import inspect
+import io
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from grader.catalog import Limits
+from grader.result import Failed, Failure, Place, Verdict
+from grader.sandbox import Sandbox, Worker, WorkerEnd
+from grader.wire import WireError, decode, encode
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_SHOWN = 600
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of the submission, as data. `type` is the exact built-in type's name, or "other"."""
+
+    type: str
+    name: str
+    message: str
+    place: Place | None
+
+    def __str__(self) -> str:
+        name = self.name if self.type == "other" else self.type
+        return f"{name}: {self.message}" if self.message else name
+
+
+class SubmissionError(Failed):
+    """The submission raised where a value is due."""
+
+    def __init__(self, raised: Raised, call: str) -> None:
+        untouched = raised.type == "NotImplementedError"
+        verdict = Verdict.NOT_ATTEMPTED if untouched else Verdict.RUN_TIME_ERROR
+        expected = "your code for " + raised.message if untouched else "a value"
+        super().__init__(verdict, Failure(expected, str(raised), call, place=raised.place))
+        self.raised = raised
+
+
+@dataclass(frozen=True)
+class ScriptResult:
+    """How a script of the submission ended. All of it is the submission's own word."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    cpu_seconds: float
+
+
+@dataclass
+class MemoryUse:
+    """Filled in when a `measured` block ends: bytes beyond what was resident before it, measured from outside."""
+
+    extra_memory_bytes: int = 0
+
+
+class RemoteFunction:
+    """A function of the submission: call it, or hand it to `check_raises`."""
+
+    def __init__(self, submission: RemoteSubmission, name: str) -> None:
+        self._submission = submission
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = f"{self._name}({describe_arguments(args, kwargs)})"
+        return self._submission.ask({"op": "call", "name": self._name, "args": args, "kwargs": kwargs}, call)
+
+
+class RemoteSubmission:
+    """A submission in a worker. Attributes are the functions of its first file."""
+
+    def __init__(self, sandbox: Sandbox, files: Mapping[str, str], limits: Limits, seed: int) -> None:
+        self._files = files
+        self._limits = limits
+        self._left = limits.test_seconds
+        self._worker: Worker = sandbox.spawn(files, limits, seed)
+        self.last_call = ""
+        self.requests: list[str] = []  # for the instructor
+
+    def __getattr__(self, name: str) -> RemoteFunction:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return RemoteFunction(self, name)
+
+    def run(self, driver: Callable[..., Any], *args: Any, call: str = "", timeout: float | None = None, **kwargs: Any) -> Any:
+        """Runs `driver(sub, *args, **kwargs)` in the worker and returns what it returns.
+
+        `driver` is a self-contained top-level function; its source is sent. `call` is what the student reads.
+        """
+        request = {"op": "run", "name": driver.__name__, "source": driver_source(driver), "args": args, "kwargs": kwargs}
+        return self.ask(request, call or f"{driver.__name__}({describe_arguments(args, kwargs)})", timeout)
+
+    def script(self, name: str, *args: str, timeout: float | None = None) -> ScriptResult:
+        """Runs a file of the submission as `python NAME ARGS…` in its scratch folder."""
+        answer = self.ask({"op": "script", "name": name, "args": list(args)}, f"python {' '.join([name, *args])}", timeout)
+        try:
+            code, out, err, seconds = (answer[key] for key in ("exit_code", "stdout", "stderr", "cpu_seconds"))
+            return ScriptResult(int(code), str(out), str(err), float(seconds))
+        except (TypeError, KeyError, ValueError) as error:
+            raise self._violation(f"a malformed reply ({error})") from None
+
+    def put_file(self, name: str, content: bytes) -> None:
+        """Writes a file into the scratch folder, which scripts run in."""
+        import torch
+
+        tensor = torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
+        tensor.wire_device = "cpu"  # type: ignore[attr-defined]
+        self.ask({"op": "put", "name": name, "content": tensor}, f"(the grader writes '{name}')")
+
+    def get_file(self, name: str) -> bytes:
+        """The content of a file in the scratch folder. A missing file fails the test."""
+        import torch
+
+        content = self.ask({"op": "get", "name": name}, f"open('{name}', 'rb')")
+        if not isinstance(content, torch.Tensor) or content.dtype is not torch.uint8 or content.dim() != 1:
+            raise self._violation("something else than a file's bytes")
+        return content.numpy().tobytes()
+
+    @contextmanager
+    def measured(self) -> Iterator[MemoryUse]:
+        """Measures the worker's memory, from its supervisor, while the block runs."""
+        use = MemoryUse()
+        try:
+            before = self._worker.mark_memory()
+            yield use
+            peak = self._worker.peak_memory()
+        except WorkerEnd as end:
+            raise self._ended(end) from None
+        # Two witnesses: samples of the private pages, and the kernel's own maximum less new pages of libraries.
+        sampled = peak.private - before.private
+        kept = peak.high_water - before.high_water - max(0, peak.file_pages - before.file_pages)
+        use.extra_memory_bytes = max(0, sampled, kept)
+
+    def ask(self, request: dict[str, Any], call: str, timeout: float | None = None) -> Any:
+        """One request and its reply. Raises Failed for all that is the submission's doing."""
+        self.last_call = call
+        self.requests.append(f"{call}\n{shown_in_full(request)}")
+        started = time.monotonic()
+        try:
+            reply = decode(self._worker.ask(encode(request), self._left if timeout is None else timeout))
+        except WorkerEnd as end:
+            raise self._ended(end) from None
+        except WireError as error:
+            raise self._violation(str(error)) from None
+        if timeout is None:
+            self._left = max(0.01, self._left - (time.monotonic() - started))
+        return self._result(reply, call)
+
+    def _result(self, reply: Any, call: str) -> Any:
+        if not isinstance(reply, dict) or len(reply) != 1:
+            raise self._violation("a malformed reply")
+        kind, body = next(iter(reply.items()))
+        if kind == "ok":
+            return body
+        try:
+            if kind == "raised":
+                raise SubmissionError(self._raised(body), call)
+            if kind == "import_failed":
+                raised = self._raised(body)
+                expected = f"a file '{str(body['module'])[:80]}.py' that can be imported"
+                hint = "run the file by itself with python: the same error comes"
+                failure = Failure(expected, str(raised), call, hint, raised.place)
+                verdict = Verdict.NOT_ATTEMPTED if raised.type == "NotImplementedError" else Verdict.RUN_TIME_ERROR
+                raise Failed(verdict, failure)
+            if kind == "missing":
+                raise Failed(Verdict.RUN_TIME_ERROR, _missing(body, call))
+            if kind == "signature":
+                hint = "the names and the order of the parameters are fixed by the exercise"
+                raise Failed(Verdict.RUN_TIME_ERROR, Failure("a call that fits", str(body)[:MAX_SHOWN], call, hint))
+            if kind == "unsendable":
+                raise Failed(Verdict.RUN_TIME_ERROR, Failure("a result of sensible size", str(body)[:MAX_SHOWN], call))
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise self._violation(f"a malformed reply ({error})") from None
+        raise self._violation("an unknown kind of reply")
+
+    def _raised(self, body: dict[str, Any]) -> Raised:
+        place = None
+        for file, line, _ in body["frames"]:
+            lines = self._files.get(str(file), "").splitlines()
+            if isinstance(line, int) and 0 < line <= len(lines):
+                place = Place(str(file), line, lines[line - 1][:500])
+        return Raised(str(body["type"])[:80], str(body["name"])[:80], str(body["message"])[:MAX_SHOWN], place)
+
+    def _ended(self, end: WorkerEnd) -> Failed:
+        verdict, expected, got, hint = {
+            "time": (Verdict.TIME_LIMIT, "an answer in time", f"none within {end.detail}", "does a loop never end?"),
+            "memory": (Verdict.MEMORY_LIMIT, f"at most {end.detail} of memory", "more than that", ""),
+            "processes": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} processes", "more than that", ""),
+            "output": (Verdict.RUN_TIME_ERROR, "an answer", f"more than {end.detail} of printed text", "print less"),
+            "exit": (Verdict.RUN_TIME_ERROR, "an answer", f"the process ended ({end.detail})", "return, don't exit"),
+            "garbage": (Verdict.RUN_TIME_ERROR, "an answer", f"interference: {end.detail}", ""),
+        }[end.kind]
+        return Failed(verdict, Failure(expected, got, self.last_call, hint))
+
+    def _violation(self, what: str) -> Failed:
+        return Failed(Verdict.RUN_TIME_ERROR, Failure("one answer to one call", what, self.last_call))
+
+    @property
+    def printed(self) -> str:
+        return self._worker.printed
+
+    def finish(self) -> None:
+        """Ends the worker. Raises Failed if it answered more than it was asked."""
+        surplus = self._worker.finish()
+        if surplus is not None:
+            raise self._violation(surplus)
+
+
+def _missing(body: dict[str, Any], call: str) -> Failure:
+    name, module = str(body["name"])[:80], str(body["module"])[:80]
+    near = [str(other)[:80] for other in body["near"]]
+    holds = f", but there is '{near[0]}'" if near else ""
+    hint = f"names are fixed by the exercise: is '{near[0]}' meant to be '{name}'?" if near else "names are fixed by the exercise"
+    return Failure(f"'{name}' in {module}.py", f"no such name{holds}", call, hint)
+
+
+def driver_source(driver: Callable[..., Any]) -> str:
+    """The source of a driver, checked to be one function that needs nothing of its suite. Raises ValueError."""
+    source = textwrap.dedent(inspect.getsource(driver))
+    tree = ast.parse(source)
+    function = tree.body[0]
+    if len(tree.body) != 1 or not isinstance(function, ast.FunctionDef):
+        raise ValueError(f"the driver '{driver.__name__}' is to be a plain top-level function")
+    borrowed = sorted(set(_global_loads(driver.__code__)) & set(driver.__globals__))
+    if driver.__closure__ or borrowed:
+        names = f" ({', '.join(borrowed)})" if borrowed else ""
+        raise ValueError(f"the driver '{driver.__name__}' uses names of its suite{names}; import or pass what it needs")
+    function.decorator_list = []
+    function.returns = None
+    for argument in ast.walk(function.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    return ast.unparse(tree)
+
+
+def _global_loads(code: Any) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_GLOBAL":
+            yield str(instruction.argval)
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            yield from _global_loads(constant)
+
+
+def describe_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """Arguments as a student may read them: tensors by dtype and shape, never by value."""
+    parts = [describe(value) for value in args] + [f"{name}={describe(value)}" for name, value in kwargs.items()]
+    return ", ".join(parts)
+
+
+def describe(value: Any) -> str:
+    """A value in a few words: a tensor by dtype and shape, something short by itself."""
+    kind = type(value)
+    if kind.__module__.startswith("torch") and hasattr(value, "shape"):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    text = repr(value) if isinstance(value, bool | int | str | None) else f"{kind.__name__}(…)"
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def shown_in_full(request: dict[str, Any]) -> str:
+    """The inputs of a request, for the instructor."""
+    out = io.StringIO()
+    for number, value in enumerate(request.get("args", ())):
+        print(f"  argument {number}: {str(value)[:2000]}", file=out)
+    for name, value in request.get("kwargs", {}).items() if isinstance(request.get("kwargs"), dict) else ():
+        print(f"  {name}: {str(value)[:2000]}", file=out)
+    return out.getvalue()
+
+
+def on_cpu(tensor: torch.Tensor) -> torch.Tensor:
+    """Marks an input to arrive on the CPU, whatever the grading device is."""
+    marked = tensor.detach().clone()
+    marked.wire_device = "cpu"  # type: ignore[attr-defined]
+    return marked

@@ -1,0 +1,157 @@
+"""The report on the terminal: legible at 80 columns, plain when piped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from grader.result import Failure, Place, Report, TaskResult, TestResult, Verdict
+from grader.text import clean, clean_line
+
+MARKS = {
+    Verdict.ACCEPTED: ("✓", "green"),
+    Verdict.NOT_ATTEMPTED: ("·", "dim"),
+    Verdict.JUDGE_ERROR: ("!", "magenta"),
+}
+MISS = ("✗", "red")
+LABELS = 10  # width of "expected", and a gap
+
+
+def print_report(console: Console, report: Report, folder: str, instructor: bool = False) -> None:
+    """Draws `report`; `folder` is where the student works. An instructor sees seeds, inputs and the suite's code."""
+    shown = report if instructor else report.for_student()
+    console.print(_heading(shown))
+    if shown.problem:
+        console.print(_indented(_failure(shown.problem)))
+    else:
+        told: set[Failure] = set()
+        for task in shown.tasks:
+            console.print(_task(task, told))
+    for line in _closing(shown, folder):
+        console.print(line)
+    if instructor:
+        console.print(f"[dim]seed {report.provenance.seed}, submission {report.provenance.submission_sha256[:16]}[/]")
+
+
+def _heading(report: Report) -> RenderableType:
+    where = report.provenance
+    line = Text()
+    line.append(f"{report.exercise.split('_')[0]} ", style="bold cyan")
+    line.append(report.title, style="bold")
+    how = f"{report.suite} tests, {where.device}, {where.isolation}" if where.isolation else "not run"
+    line.append(f"   {how}", style="dim")
+    return line
+
+
+def _indented(body: RenderableType) -> RenderableType:
+    return Padding(body, (0, 0, 0, 2), expand=False)
+
+
+def _task(task: TaskResult, told: set[Failure]) -> RenderableType:
+    mark, style = MARKS.get(task.verdict, MISS)
+    head = Table.grid(padding=(0, 1), expand=True)
+    head.add_column(width=1)
+    head.add_column(ratio=1)
+    head.add_column(justify="right", no_wrap=True)
+    points = Text(f"{_number(task.points)} / {_number(task.max_points)}", style=style)
+    head.add_row(Text(mark, style=style), Text(f"task {task.number}  {task.title}", style="bold"), points)
+    return Group(head, *_tests(task, told))
+
+
+def _tests(task: TaskResult, told: set[Failure]) -> Iterator[RenderableType]:
+    """Failed tests in full, one cause once; the passed ones are counted. Untouched ones say so once."""
+    if task.verdict is Verdict.NOT_ATTEMPTED:
+        yield Text("  not attempted yet", style="dim")
+        return
+    passed = sum(test.verdict is Verdict.ACCEPTED for test in task.tests)
+    for test in task.tests:
+        if test.verdict is not Verdict.ACCEPTED:
+            yield _test(test, told)
+    if passed and passed < len(task.tests):
+        yield Text(f"  {passed} of {len(task.tests)} tests pass", style="dim")
+
+
+def _test(test: TestResult, told: set[Failure]) -> RenderableType:
+    mark, style = MARKS.get(test.verdict, MISS)
+    title = Text(f"{mark} {clean_line(test.sentence)}", style=style)
+    title.append(f"  {test.verdict.words}", style="dim")
+    parts: list[RenderableType] = [title]
+    if test.failure and test.verdict is not Verdict.NOT_ATTEMPTED:
+        # The same line of the submission, or the same missing name, behind many tests is told once.
+        cause = replace(test.failure, call="", private="", hint="")
+        parts.append(_row("got", "the same as above") if cause in told else _failure(test.failure))
+        told |= {cause} if test.verdict is Verdict.RUN_TIME_ERROR else set()
+    if test.printed.strip() and test.verdict is not Verdict.ACCEPTED:
+        lines = [clean_line(line, 60) for line in clean(test.printed, 1000).strip().splitlines()[:5]]
+        parts.append(_row("printed", "\n".join(lines), "dim"))
+    if test.failure and test.failure.private:
+        parts.append(Text(clean(test.failure.private, 20000), style="dim"))
+    return _indented(Group(*parts))
+
+
+def _failure(failure: Failure) -> RenderableType:
+    rows: list[RenderableType] = []
+    if failure.call:
+        rows.append(_row("called", clean_line(failure.call)))
+    rows.append(_row("expected", clean(failure.expected)))
+    rows.append(_row("got", clean(failure.got), "bold"))
+    if failure.place:
+        rows.append(_place(failure.place))
+    if failure.hint:
+        rows.append(_row("hint", clean(failure.hint), "yellow"))
+    return Group(*rows)
+
+
+def _place(place: Place) -> RenderableType:
+    text = clean_line(place.text.replace("\t", " ")) if not place.column else clean(place.text.replace("\t", " "))
+    body = Text(f"{place.file}, line {place.line}\n    {text.strip()}")
+    if place.column:
+        indent = len(place.text) - len(place.text.lstrip())
+        body.append("\n    " + " " * max(0, place.column - 1 - indent) + "^", style="red")
+    return _row("at", body)
+
+
+def _row(label: str, body: str | Text, style: str = "") -> RenderableType:
+    grid = Table.grid(padding=0)
+    grid.add_column(width=LABELS + 2, no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(f"  {label}", style="dim"), Text(body, style=style) if isinstance(body, str) else body)
+    return grid
+
+
+def _closing(report: Report, folder: str) -> Iterator[RenderableType]:
+    mark, style = MARKS.get(report.verdict, MISS)
+    total = f"{_number(report.points)} of {_number(report.max_points)} points"
+    yield Text(f"\n{mark} {report.verdict.words}: {total}", style=f"bold {style}")
+    if report.suite == "public":
+        yield Text("These are the public tests only; the hidden ones decide the points.", style="dim")
+    notice = report.provenance.notice
+    if report.provenance.isolation == "plain process":
+        reason = f" ({clean_line(notice)})" if notice else ""
+        yield Text(f"Run without a sandbox{reason}: do not grade strangers' code this way.", style="yellow")
+    yield from _next_step(report, folder)
+
+
+def _next_step(report: Report, folder: str) -> Iterator[RenderableType]:
+    if report.problem:
+        yield from ([Text(f"The file is expected in {folder}/.")] if report.verdict is Verdict.NOT_ATTEMPTED else [])
+        return
+    first = next((task for task in report.tasks if task.verdict is not Verdict.ACCEPTED), None)
+    if first is None:
+        return
+    if report.verdict is Verdict.JUDGE_ERROR:
+        yield Text("The grader failed; no points are lost by it. Run it again, and tell your instructor if it stays.")
+    elif report.verdict is Verdict.NOT_ATTEMPTED and report.points == 0:
+        yield Text(f"Where to begin: read {folder}/README.md, then write task {first.number} ({first.title}).")
+        yield Text(f"hint: {first.hints[0]}", style="yellow")
+    else:
+        yield Text(f"Next: task {first.number}. {first.hints[0]}", style="yellow")
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"

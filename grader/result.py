@@ -1,0 +1,241 @@
+"""What a grading run found: verdicts, failures, points. One versioned JSON per submission; every view is drawn from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from grader.errors import JudgeError
+
+VERSION = 1
+
+
+class Verdict(StrEnum):
+    """The outcome of a test, a task or a submission."""
+
+    ACCEPTED = "accepted"
+    WRONG_ANSWER = "wrong_answer"
+    RUN_TIME_ERROR = "run_time_error"
+    TIME_LIMIT = "time_limit_exceeded"
+    MEMORY_LIMIT = "memory_limit_exceeded"
+    NOT_ATTEMPTED = "not_attempted"
+    JUDGE_ERROR = "judge_error"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
+
+
+# Over a submission the first of these counts. A fault of ours comes first, so that nobody takes the rest for a grade.
+PRECEDENCE = (
+    Verdict.JUDGE_ERROR,
+    Verdict.TIME_LIMIT,
+    Verdict.MEMORY_LIMIT,
+    Verdict.RUN_TIME_ERROR,
+    Verdict.WRONG_ANSWER,
+    Verdict.NOT_ATTEMPTED,
+    Verdict.ACCEPTED,
+)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that counts over several. None at all is a fault of ours: nothing run is never a pass."""
+    return min(verdicts, key=PRECEDENCE.index, default=Verdict.JUDGE_ERROR)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the submission."""
+
+    file: str
+    line: int
+    text: str
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a test failed, in the student's words: what was called, what was expected, what came, what to think about."""
+
+    expected: str
+    got: str
+    call: str = ""
+    hint: str = ""
+    place: Place | None = None
+    # For the instructor alone: the test's code, its inputs, our traceback. Never in a student's report.
+    private: str = ""
+
+
+class Failed(Exception):
+    """A test that did not pass for a reason that lies with the submission."""
+
+    def __init__(self, verdict: Verdict, failure: Failure) -> None:
+        super().__init__(f"{verdict}: expected {failure.expected}; got {failure.got}")
+        self.verdict = verdict
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test of the suite."""
+
+    __test__ = False  # not a test class to pytest
+
+    name: str
+    sentence: str
+    task: int
+    verdict: Verdict
+    seconds: float
+    failure: Failure | None = None
+    printed: str = ""
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task: its points are earned when all its tests pass."""
+
+    number: int
+    title: str
+    max_points: float
+    hints: list[str]
+    tests: list[TestResult]
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(test.verdict for test in self.tests)
+
+    @property
+    def points(self) -> float:
+        return self.max_points if self.verdict is Verdict.ACCEPTED else 0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the result rests on. The seed is secret: it is in the instructor's report alone."""
+
+    grader: str
+    submission_sha256: str
+    suite_sha256: str
+    lock_sha256: str
+    seed: int | None
+    device: str
+    isolation: str
+    notice: str
+    python: str
+    versions: dict[str, str]
+    started: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of grading one submission of one exercise."""
+
+    exercise: str
+    title: str
+    suite: str  # "hidden" or "public"
+    provenance: Provenance
+    tasks: list[TaskResult]
+    problem: Failure | None = None  # what kept the whole submission from being run
+    problem_verdict: Verdict = Verdict.RUN_TIME_ERROR
+    version: int = VERSION
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.problem_verdict if self.problem else worst(task.verdict for task in self.tasks)
+
+    @property
+    def points(self) -> float:
+        return 0 if self.problem else sum(task.points for task in self.tasks)
+
+    @property
+    def max_points(self) -> float:
+        return sum(task.max_points for task in self.tasks)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all points, 1 the submission lost points, 3 the judge failed."""
+        if self.verdict is Verdict.JUDGE_ERROR:
+            return 3
+        return 0 if self.points == self.max_points else 1
+
+    def for_student(self) -> Self:
+        """The same without the seed, the suite's code and the inputs."""
+        tasks = [
+            dataclasses.replace(task, tests=[_without_private(test) for test in task.tests]) for task in self.tasks
+        ]
+        return dataclasses.replace(self, tasks=tasks, provenance=dataclasses.replace(self.provenance, seed=None))
+
+    def to_json(self) -> str:
+        body = dataclasses.asdict(self)
+        body |= {"verdict": self.verdict, "points": self.points, "max_points": self.max_points}
+        for row, task in zip(body["tasks"], self.tasks, strict=True):
+            row |= {"verdict": task.verdict, "points": task.points}
+        return json.dumps(body, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Reads what `to_json` wrote. Raises JudgeError if it is something else."""
+        try:
+            body = json.loads(text)
+            if body["version"] != VERSION:
+                raise JudgeError(f"the report has version {body['version']}, and this grader reads {VERSION}")
+            return _report(body)
+        except (KeyError, TypeError, ValueError) as error:
+            raise JudgeError(f"the report can't be read: {error}") from None
+
+
+def _without_private(test: TestResult) -> TestResult:
+    if test.failure is None:
+        return test
+    return dataclasses.replace(test, failure=dataclasses.replace(test.failure, private=""))
+
+
+def _report(body: dict[str, Any]) -> Report:
+    return Report(
+        exercise=body["exercise"],
+        title=body["title"],
+        suite=body["suite"],
+        provenance=Provenance(**body["provenance"]),
+        tasks=[_task(row) for row in body["tasks"]],
+        problem=_failure(body["problem"]),
+        problem_verdict=Verdict(body["problem_verdict"]),
+    )
+
+
+def _task(row: dict[str, Any]) -> TaskResult:
+    tests = [
+        TestResult(**{**test, "verdict": Verdict(test["verdict"]), "failure": _failure(test["failure"])})
+        for test in row["tests"]
+    ]
+    return TaskResult(row["number"], row["title"], row["max_points"], list(row["hints"]), tests)
+
+
+def _failure(row: dict[str, Any] | None) -> Failure | None:
+    if row is None:
+        return None
+    place = Place(**row["place"]) if row["place"] else None
+    return Failure(**{**row, "place": place})
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes `text` to `path` so that a full disk or a crash leaves what was there. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

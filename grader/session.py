@@ -1,0 +1,107 @@
+"""One `dojo grade` on a terminal: the live line, the report, and the JSON that is kept."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from grader.catalog import Exercise
+from grader.errors import JudgeError, UsageError
+from grader.grade import Progress, Settings, grade
+from grader.report import print_report
+from grader.result import Report, TestResult, Verdict, write_atomically
+from grader.sandbox import Mode
+from grader.submission import locate
+
+DEVICES = ("auto", "cpu", "cuda")
+SUITES = ("auto", "hidden", "public")
+AUDIENCES = ("student", "instructor")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The options of `dojo grade`, checked."""
+
+    settings: Settings
+    source: str | None
+    instructor: bool
+    report: Path | None
+
+    @classmethod
+    def parse(cls, options: argparse.Namespace) -> Choices:
+        """Raises UsageError, naming the option and what it may be."""
+        settings = Settings(
+            sandbox=Mode(_one_of("SANDBOX", options.sandbox, tuple(Mode))),
+            device=_one_of("DEVICE", options.device, DEVICES),
+            seed=_seed(options.seed),
+            suite=_one_of("SUITE", options.suite, SUITES),
+        )
+        instructor = _one_of("AUDIENCE", options.audience, AUDIENCES) == "instructor"
+        return cls(settings, options.source, instructor, Path(options.report) if options.report else None)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise UsageError(f"{name}='{value}' is not one of {', '.join(allowed)}")
+    return value
+
+
+def _seed(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        seed = int(text)
+    except ValueError:
+        seed = -1
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"SEED='{text}' is not a whole number from 0 to 2^63 - 1")
+    return seed
+
+
+def grade_and_report(exercise: Exercise, choices: Choices) -> int:
+    """Grades, prints and saves. Returns the exit code."""
+    console = Console(highlight=False, soft_wrap=False)
+    folder = locate(exercise, choices.source)
+    with Status(f"grading {exercise.slug} …", console=Console(stderr=True)) as status:
+        report = grade(exercise, folder, choices.settings, _progress(status, exercise))
+    print_report(console, report, _short(exercise.folder), choices.instructor)
+    path = choices.report or exercise.root / "reports" / exercise.slug / "report.json"
+    return max(report.exit_code, _save(report, path))
+
+
+def _progress(status: Status, exercise: Exercise) -> Progress:
+    done = 0
+
+    def started(sentence: str) -> None:
+        status.update(f"{exercise.slug}, test {done + 1}: {sentence} …")
+
+    def finished(result: TestResult) -> None:
+        nonlocal done
+        done += 1
+
+    return Progress(started, finished)
+
+
+def _save(report: Report, path: Path) -> int:
+    """Keeps the report. A run in which the judge failed never replaces an earlier one."""
+    if report.verdict is Verdict.JUDGE_ERROR and path.exists():
+        path = path.with_name(f"{path.stem}.judge_error{path.suffix}")
+    try:
+        write_atomically(path, report.to_json())
+    except OSError as error:
+        text = f"the report could not be written to '{path}': {error.strerror}; the points above stand, an earlier report is kept"
+        print(f"dojo: {text}", file=sys.stderr)
+        return JudgeError.exit_code
+    return 0
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

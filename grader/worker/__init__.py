@@ -1,0 +1,9 @@
+"""The sandbox's side: a warm parent, a supervisor per worker, and the worker that runs the submission.
+
+These modules and `grader.wire` are all of the grader that enters the sandbox. They hold no suite, answer or label.
+
+    warm         imports torch once, then forks; runs no code of a submission
+    supervisor   first process of a worker's PID name space: mounts, limits, watchdog, memory figures
+    serve        loads the submission, answers the judge's requests
+    kernel       the system calls that Python 3.11 has no function for
+"""

@@ -1,0 +1,231 @@
+"""The worker: loads the submission and answers the judge's requests, one reply for each.
+
+Everything here shares a process with the submission, so nothing here is evidence: the judge checks what comes back.
+"""
+
+from __future__ import annotations
+
+import builtins
+import difflib
+import importlib
+import inspect
+import linecache
+import os
+import random
+import runpy
+import socket
+import sys
+import time
+import traceback
+import types
+from pathlib import Path
+from typing import Any
+
+from grader.wire import Caps, FrameReader, WireError, decode, encode
+
+BUILTIN_ERRORS = {kind: name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
+MAX_MESSAGE = 1000
+MAX_FRAMES = 8
+MAX_SCRIPT_OUTPUT = 64 << 10
+
+
+def serve(data: int, home: Path, scratch: Path, files: list[str]) -> None:
+    """Answers requests on the socket `data` until the judge says goodbye or hangs up."""
+    channel = socket.socket(fileno=data)
+    reader = FrameReader(Caps(json_bytes=64 << 20, tensor_bytes=4 << 30))
+    submission = Submission(home, scratch, files)
+    os.chdir(scratch)
+    os.environ.update(dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR"), str(scratch)))
+    sys.path[:] = [str(home), *(entry for entry in sys.path if entry != "/dojo")]
+    device = "cpu"
+    while True:
+        while (frame := reader.next_frame()) is None:
+            chunk = channel.recv(1 << 20)
+            if not chunk:
+                return
+            reader.feed(chunk)
+        request = decode(frame, device)
+        if request["op"] == "bye":
+            channel.sendall(encode({"bye": True}))
+            return
+        if request["op"] == "begin":
+            device = request["device"]
+            _seed(request["seed"])
+            channel.sendall(encode({"ok": None}))
+            continue
+        channel.sendall(submission.answer(request))
+
+
+def _seed(seed: int) -> None:
+    """Seeds the generators of this process; a fork would otherwise repeat its parent's sequence."""
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed & 0xFFFFFFFF)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+class MissingName(Exception):
+    """The submission has no such name; the closest that it has."""
+
+    def __init__(self, module: str, name: str, near: list[str]) -> None:
+        super().__init__(name)
+        self.module, self.name, self.near = module, name, near
+
+
+class ImportFailed(Exception):
+    """A file of the submission can't be imported."""
+
+    def __init__(self, module: str, cause: BaseException) -> None:
+        super().__init__(module)
+        self.module, self.cause = module, cause
+
+
+class BadSignature(Exception):
+    """A function of the submission can't be called the way the exercise says."""
+
+
+class Submission:
+    """The student's files as modules. Given to drivers as their first argument, `sub`.
+
+    Attributes are those of the first file; `sub.module(name)` gives the others.
+    """
+
+    def __init__(self, home: Path, scratch: Path, files: list[str]) -> None:
+        self._home = home
+        self._scratch = scratch
+        self._first = Path(files[0]).stem
+        self._handlers = {
+            "call": self._call,
+            "run": self._run,
+            "script": self._script,
+            "put": self._put,
+            "get": self._get,
+        }
+
+    def module(self, name: str) -> types.ModuleType:
+        """The student's file `name`.py, imported on first use."""
+        try:
+            return importlib.import_module(name)
+        except BaseException as error:
+            raise ImportFailed(name, error) from error
+
+    def __getattr__(self, name: str) -> Any:
+        module = self.module(self._first)
+        try:
+            return getattr(module, name)
+        except AttributeError:
+            public = [other for other in vars(module) if not other.startswith("_")]
+            raise MissingName(self._first, name, difflib.get_close_matches(name, public, 3, 0.5)) from None
+
+    def answer(self, request: dict[str, Any]) -> bytes:
+        """The reply to one request, as a frame. Whatever the submission raises is part of the reply."""
+        try:
+            return encode({"ok": self._handlers[request["op"]](request)})
+        except MissingName as error:
+            return encode({"missing": {"module": error.module, "name": error.name, "near": error.near}})
+        except ImportFailed as error:
+            return encode({"import_failed": {"module": error.module, **describe(error.cause, self._home)}})
+        except WireError as error:
+            return encode({"unsendable": str(error)})
+        except BadSignature as error:
+            return encode({"signature": str(error)})
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are the submission's doing too
+            return encode({"raised": describe(error, self._home)})
+
+    def _call(self, request: dict[str, Any]) -> Any:
+        function = getattr(self, request["name"])
+        args, kwargs = request["args"], request["kwargs"]
+        if inspect.isfunction(function):
+            try:
+                inspect.signature(function).bind(*args, **kwargs)
+            except TypeError as error:
+                raise BadSignature(f"{request['name']}{inspect.signature(function)}: {error}") from None
+        return function(*args, **kwargs)
+
+    def _run(self, request: dict[str, Any]) -> Any:
+        name, source = request["name"], request["source"]
+        filename = f"<driver {name}>"
+        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        space: dict[str, Any] = {"__name__": "driver"}
+        exec(compile(source, filename, "exec"), space)
+        return space[name](self, *request["args"], **request["kwargs"])
+
+    def _put(self, request: dict[str, Any]) -> None:
+        path = self._scratch / request["name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(request["content"].cpu().numpy().tobytes())
+
+    def _get(self, request: dict[str, Any]) -> Any:
+        import torch
+
+        content = (self._scratch / request["name"]).read_bytes()
+        return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
+
+    def _script(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Runs a file as `python FILE ARGS…` would, in a fork, so that its exit ends only that."""
+        paths = [self._scratch / f".{name}-{time.monotonic_ns()}" for name in ("stdout", "stderr")]
+        child = os.fork()
+        if child == 0:
+            _run_script(self._home / request["name"], request["args"], paths)
+        _, status, usage = os.wait4(child, 0)
+        texts = []
+        for path in paths:
+            with open(path, "rb") as file:
+                texts.append(file.read(MAX_SCRIPT_OUTPUT).decode("utf-8", "replace"))
+            path.unlink()
+        return {
+            "exit_code": os.waitstatus_to_exitcode(status),
+            "stdout": texts[0],
+            "stderr": texts[1],
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        }
+
+
+def _run_script(script: Path, args: list[str], outputs: list[Path]) -> None:
+    for number, path in enumerate(outputs, start=1):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(descriptor, number)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    sys.argv = [script.name, *args]
+    code = 0
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as stop:
+        code = _exit_code(stop)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def _exit_code(stop: SystemExit) -> int:
+    """What Python itself would exit with."""
+    if stop.code is None:
+        return 0
+    if isinstance(stop.code, int):
+        return stop.code & 0xFF
+    print(stop.code, file=sys.stderr)
+    return 1
+
+
+def describe(error: BaseException, home: Path) -> dict[str, Any]:
+    """An exception as data: its exact built-in type or "other", its message, and the submission's own lines."""
+    kind = type(error)
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(its message can't be shown)"
+    frames: list[list[Any]] = []
+    for entry in traceback.extract_tb(error.__traceback__):
+        if entry.filename.startswith(f"{home}{os.sep}"):
+            frames.append([os.path.basename(entry.filename), entry.lineno or 0, entry.name[:80]])
+    return {
+        "type": BUILTIN_ERRORS.get(kind, "other"),
+        "name": str(kind.__name__)[:80],
+        "message": str(message)[:MAX_MESSAGE],
+        "frames": frames[-MAX_FRAMES:],
+    }

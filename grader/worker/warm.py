@@ -1,0 +1,105 @@
+"""The warm parent: imports torch once inside the sandbox, then forks a supervisor and a worker for each test.
+
+It runs no code of a submission, holds nothing secret, and can't be traced. Requests come on one Unix socket;
+with each come the three descriptors of a new worker: its data socket, its supervisor's socket, its output pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import Any, NoReturn
+
+from grader.wire import Caps, FrameReader, WireError, decode, encode
+from grader.worker import serve, supervisor
+
+DESCRIPTORS = 3  # data, control, output
+
+
+def main(descriptor: int) -> None:
+    """Serves the judge on the socket `descriptor` until it closes."""
+    channel = socket.socket(fileno=descriptor)
+    reader = FrameReader(Caps(json_bytes=1 << 20, tensor_bytes=0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the judge decides when we end; the terminal does not
+    request = receive(channel, reader)
+    if request is None:
+        return
+    config, _ = request
+    isolated = bool(config["isolated"])
+    if sys.platform == "linux":
+        from grader.worker import kernel
+
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    versions = warm_up(config["preload"])
+    channel.sendall(encode({"ready": True, "versions": versions}))
+    while (request := receive(channel, reader)) is not None:
+        reap()
+        fork_supervisor(channel, request[1], isolated)
+
+
+def warm_up(modules: list[str]) -> dict[str, str]:
+    """Imports `modules` and freezes them, so that a fork copies little."""
+    for name in modules:
+        importlib.import_module(name)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        # Before the first operation: a pool of OpenMP threads in the parent would hang every child.
+        torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+    loaded = {name: sys.modules.get(name) for name in ("torch", "torchvision", "numpy")}
+    return {name: str(getattr(module, "__version__", "")) for name, module in loaded.items() if module is not None}
+
+
+def receive(channel: socket.socket, reader: FrameReader) -> tuple[Any, list[int]] | None:
+    """The next request and its descriptors, or None when the judge has gone."""
+    descriptors: list[int] = []
+    while True:
+        frame = reader.next_frame()
+        if frame is not None:
+            return decode(frame), descriptors
+        data, received, _, _ = socket.recv_fds(channel, 65536, DESCRIPTORS)
+        descriptors += received
+        if not data:
+            return None
+        reader.feed(data)
+
+
+def reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass
+
+
+def fork_supervisor(channel: socket.socket, descriptors: list[int], isolated: bool) -> None:
+    if len(descriptors) != DESCRIPTORS:
+        raise WireError("a request for a worker without its descriptors")
+    if os.fork() == 0:
+        channel.close()
+        run_supervisor(descriptors, isolated)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def run_supervisor(descriptors: list[int], isolated: bool) -> NoReturn:
+    """In the child: enters a PID name space of its own if it may, and becomes the supervisor. Never returns."""
+    code = 1
+    try:
+        if isolated:
+            supervisor.enter_name_spaces()
+        data, control, output = descriptors
+        code = supervisor.supervise(socket.socket(fileno=control), data, output, isolated, serve.serve)
+    except BaseException:
+        traceback.print_exc()  # into the log that the judge reads when a supervisor ends without a word
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
