@@ -40,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--audience", default="student", help="student or instructor, who sees seeds, inputs and test code")
     grade.add_argument("--report", metavar="FILE", help="where the JSON goes (default: reports/SLUG/report.json)")
     commands.add_parser("list", help="list the exercises")
+    verify = commands.add_parser("verify", help="check exercises against their planted submissions", epilog=EXIT_CODES)
+    verify.add_argument("exercise", metavar="EX", nargs="?", default="all", help="a number, 'final', or 'all' (default)")
+    verify.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
     stubs = commands.add_parser("stubs", help="rewrite the stubs from the solutions")
     stubs.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one has drifted")
     return main_parser
@@ -52,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         root = find_root(Path.cwd())
         if options.command == "grade":
             return _grade(root, options)
+        if options.command == "verify":
+            return _verify(root, options)
         if options.command == "stubs":
             return _stubs(root, options.check)
         return _list(root)
@@ -74,6 +79,12 @@ def _grade(root: Path, options: argparse.Namespace) -> int:
     chosen = _chosen(catalog, options.exercise)
     choices = Choices.parse(options)
     return max(grade_and_report(exercise, choices) for exercise in chosen)
+
+
+def _verify(root: Path, options: argparse.Namespace) -> int:
+    from grader.contract import verify_and_report
+
+    return verify_and_report(_chosen(Catalog(root), options.exercise), options.sandbox)
 
 
 def _chosen(catalog: Catalog, text: str) -> list[Exercise]:
@@ -101,5 +112,16 @@ def _stubs(root: Path, check: bool) -> int:
     return int(check and changed)
 
 
+def command() -> NoReturn:
+    """The entry point: runs a command and ends at once, for taking torch down in order costs 0.4 s."""
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        pass
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

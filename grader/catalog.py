@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -91,6 +93,9 @@ class Catalog:
         folders += [root / FINAL] if (root / FINAL / "exercise.toml").is_file() else []
         exercises = [read_exercise(root, folder) for folder in folders]
         self.exercises = sorted(exercises, key=lambda each: (each.number is None, each.number or 0))
+        for one, other in itertools.pairwise(self.exercises):
+            if one.number == other.number:
+                raise JudgeError(f"'{one.slug}' and '{other.slug}' have the same number")
 
     def find(self, text: str) -> Exercise:
         """The exercise that a person means by "3", "03", "ex03", "reshape", a slug, or "final". Raises UsageError."""
@@ -132,8 +137,10 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         known = {"title", "summary", "files", "preload", "limits", "tasks", "thresholds"}
         _refuse_unknown(table, known)
-        limits = _limits(table.get("limits", {}))
-        tasks = [_task(row, number) for number, row in enumerate(table["tasks"], start=1)]
+        table = {"preload": ["torch"], "limits": {}, "thresholds": {}} | table
+        rows = _of(list, table, "tasks")
+        if not rows:
+            raise ValueError("an exercise has at least one task")
         return Exercise(
             root=root,
             slug=folder.name,
@@ -141,10 +148,10 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
             title=_of(str, table, "title"),
             summary=_of(str, table, "summary"),
             files=_names_of_files(table),
-            preload=list(table.get("preload", ["torch"])),
-            tasks=tasks,
-            limits=limits,
-            thresholds={name: float(value) for name, value in table.get("thresholds", {}).items()},
+            preload=_texts(table, "preload"),
+            tasks=[_task(row, number) for number, row in enumerate(rows, start=1)],
+            limits=_limits(_of(dict, table, "limits")),
+            thresholds={name: _number(table["thresholds"], name) for name in _of(dict, table, "thresholds")},
         )
     except KeyError as error:
         raise JudgeError(f"'{path}' lacks {error}") from None
@@ -152,7 +159,9 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
         raise JudgeError(f"'{path}': {error}") from None
 
 
-def _refuse_unknown(table: dict[str, Any], known: set[str]) -> None:
+def _refuse_unknown(table: object, known: set[str]) -> None:
+    if not isinstance(table, dict):
+        raise TypeError(f"a table is due where there is {table!r}")
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -166,12 +175,23 @@ def _of(kind: type[T], table: dict[str, Any], key: str) -> T:
     return value
 
 
+def _texts(table: dict[str, Any], key: str) -> list[str]:
+    values = table[key]
+    if not isinstance(values, list) or any(not isinstance(value, str) for value in values):
+        raise TypeError(f"'{key}' is to be a list of texts, not {values!r}")
+    return values
+
+
+def _number(table: dict[str, Any], key: str) -> float:
+    value = table[key]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise TypeError(f"'{key}' is to be a positive number, not {value!r}")
+    return value
+
+
 def _limits(table: dict[str, Any]) -> Limits:
     _refuse_unknown(table, {each.name for each in fields(Limits)})
-    for key, value in table.items():
-        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-            raise TypeError(f"limit '{key}' is to be a positive number, not {value!r}")
-    return Limits(**table)
+    return Limits(**{key: _number(table, key) for key in table})  # type: ignore[arg-type]
 
 
 def _task(row: dict[str, Any], number: int) -> Task:
@@ -180,13 +200,11 @@ def _task(row: dict[str, Any], number: int) -> Task:
         raise ValueError(f"task {row['number']} stands where task {number} is due")
     if not row["hints"]:
         raise ValueError(f"task {number} has no hint")
-    if not row["points"] > 0:
-        raise ValueError(f"task {number} is to be worth more than {row['points']} points")
-    return Task(number, _of(str, row, "title"), row["points"], list(row["hints"]))
+    return Task(number, _of(str, row, "title"), _number(row, "points"), _texts(row, "hints"))
 
 
 def _names_of_files(table: dict[str, Any]) -> list[str]:
-    files = table["files"]
-    if not files or any(not isinstance(name, str) or Path(name).name != name or not name.endswith(".py") for name in files):
+    files = _texts(table, "files")
+    if not files or any(Path(name).name != name or not name.endswith(".py") for name in files):
         raise ValueError("'files' is to be a list of plain names of Python files")
-    return list(files)
+    return files

@@ -61,12 +61,12 @@ def _check_values(
         differs = got != expected
         if bool(differs.any()):
             index = tuple(differs.nonzero()[0].tolist())
-            _wrong(f"{label}{expected[index].item()} at {_at(index)}", f"{got[index].item()}", hint)
+            _wrong(f"{label}{expected[index].item()}{_at(index)}", f"{got[index].item()}", hint)
         return
     strange = got.isfinite().logical_not() & expected.isfinite()
     if bool(strange.any()):
         index = tuple(strange.nonzero()[0].tolist())
-        _wrong(f"{label}finite values", f"{got[index].item()} at {_at(index)} ({int(strange.sum())} of {got.numel()})", hint)
+        _wrong(f"{label}finite values", f"{got[index].item()}{_at(index)} ({int(strange.sum())} of {got.numel()})", hint)
     default = TOLERANCES[got.dtype]
     relative, absolute = default[0] if rtol is None else rtol, default[1] if atol is None else atol
     wide_got, wide_expected = got.double(), expected.double()
@@ -78,11 +78,11 @@ def _check_values(
         return
     index = tuple(int(i) for i in torch.unravel_index(excess.argmax(), excess.shape))
     wrong = int((excess > 0).sum())
-    where = f" at {_at(index)}" if index else ""
     difference = float((wide_got[index] - wide_expected[index]).abs())
+    off = f", off by {difference:.3g}" if math.isfinite(difference) else ""
     share = f", {wrong} of {excess.numel()} entries are off" if excess.numel() > 1 else ""
-    got_text = f"{number(float(wide_got[index]))}, off by {difference:.3g}{share}"
-    _wrong(f"{label}{number(float(wide_expected[index]))}{where}", got_text, hint)
+    got_text = f"{number(float(wide_got[index]))}{off}{share}"
+    _wrong(f"{label}{number(float(wide_expected[index]))}{_at(index)}", got_text, hint)
 
 
 def check_equal(got: Any, expected: Any, *, what: str = "", hint: str = "") -> None:
@@ -93,13 +93,14 @@ def check_equal(got: Any, expected: Any, *, what: str = "", hint: str = "") -> N
 
 
 def same(got: Any, expected: Any) -> bool:
-    """Equality of exact types all the way down: True is not 1, and 1 is not 1.0."""
+    """Equality of exact types all the way down: True is not 1, and 1 is not 1.0. The order of a dict's keys is free."""
     if type(got) is not type(expected):
         return False
     if isinstance(expected, list | tuple):
         return len(got) == len(expected) and all(map(same, got, expected))
     if isinstance(expected, dict):
-        return list(map(show, got)) == list(map(show, expected)) and all(same(got[key], expected[key]) for key in expected)
+        keys = {(type(key), key) for key in expected}
+        return keys == {(type(key), key) for key in got} and all(same(got[key], expected[key]) for key in expected)
     return bool(got == expected)
 
 
@@ -138,16 +139,26 @@ def check_raises(
 
 def show(value: Any) -> str:
     """A value that came, in a line that a student can read."""
+    text = _written(value)
+    text = text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+    speaks = value is None or isinstance(value, str | list | tuple | dict | torch.Tensor | Foreign)
+    return text if speaks else f"{text} ({type(value).__name__})"
+
+
+def _written(value: Any) -> str:
+    """Like repr, with tensors and foreign objects in words. A tensor is never written out: it may be huge, or all shape."""
     if type(value) is torch.Tensor:
         head = f"a tensor of shape {list(value.shape)}, {_short(value.dtype)}"
-        return f"{head}: {value.tolist()}"[:MAX_SHOWN] if value.numel() <= 6 else head
+        return f"{head}: {value.tolist()}" if 0 < value.numel() <= 6 and value.dim() <= 4 else head
     if isinstance(value, Foreign):
         return f"an object of type {value}"
-    if value is None:
-        return "None"
-    text = repr(value)
-    text = text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
-    return text if isinstance(value, str | list | tuple | dict) else f"{text} ({type(value).__name__})"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{_written(key)}: {_written(item)}" for key, item in value.items()) + "}"
+    if type(value) is list:
+        return f"[{', '.join(map(_written, value))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
 
 
 def number(value: float) -> str:
@@ -156,7 +167,7 @@ def number(value: float) -> str:
 
 
 def _at(index: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, index))}]"
+    return f" at [{', '.join(map(str, index))}]" if index else ""
 
 
 def _short(dtype: torch.dtype) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import platform
@@ -45,8 +46,22 @@ class Progress:
     finished: Callable[[TestResult], None] = lambda result: None
 
 
-def grade(exercise: Exercise, path: Path, settings: Settings, progress: Progress | None = None) -> Report:
-    """The report on the submission at `path`. Raises UsageError, or JudgeError where no report is possible."""
+def open_sandbox(exercise: Exercise, settings: Settings) -> Sandbox:
+    """Begins to warm a sandbox for `exercise`; the caller closes it. It may serve several submissions in turn."""
+    return Sandbox(exercise.preload, settings.sandbox, "cpu" if settings.device == "cpu" else _device(settings.device))
+
+
+def grade(
+    exercise: Exercise,
+    path: Path,
+    settings: Settings,
+    progress: Progress | None = None,
+    sandbox: Sandbox | None = None,
+) -> Report:
+    """The report on the submission at `path`, graded in `sandbox`, or in one of its own.
+
+    Raises UsageError, or JudgeError where no report is possible.
+    """
     began = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     suite, kind = _suite(exercise, settings.suite)
@@ -58,11 +73,12 @@ def grade(exercise: Exercise, path: Path, settings: Settings, progress: Progress
     faults: list[str] = []
     if submission.problem is None:
         # The sandbox imports torch in a process of its own while we import it here.
-        with Sandbox(exercise.preload, settings.sandbox, "cpu" if device == "cpu" else _device(device)) as sandbox:
-            device = sandbox.device
-            recorder = _run_suite(exercise, submission, suite, sandbox, seed, progress or Progress())
+        with contextlib.ExitStack() as stack:
+            used = sandbox or stack.enter_context(open_sandbox(exercise, settings))
+            device = used.device
+            recorder = _run_suite(exercise, submission, suite, used, seed, progress or Progress())
             results, faults = recorder.results, recorder.faults
-            isolation, notice, versions = sandbox.isolation.value, sandbox.notice, sandbox.versions
+            isolation, notice, versions = used.isolation.value, used.notice, used.versions
     provenance = Provenance(
         grader=__version__,
         submission_sha256=submission.sha256,
@@ -107,11 +123,14 @@ def _run_suite(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    gc.disable()  # an import makes much and drops little
     import pytest
     import torch
 
     from grader import checks, plugin
 
+    gc.freeze()
+    gc.enable()
     torch.set_num_threads(1)
     sandbox.wait_ready()
     run = plugin.Run(exercise, submission.files, sandbox, seed, sandbox.device)

@@ -61,17 +61,28 @@ class Recorder:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Runs a test, and once more in a fresh worker when the fault was ours."""
         self._started(sentence(item))
-        result = None
-        for attempt in range(1, ATTEMPTS + 1):
-            self._errors, self._seconds = [], 0.0
-            ran = runtestprotocol(item, nextitem=nextitem, log=False)
-            result = replace(self._judge(item, ran), attempts=attempt)
-            if result.verdict is not Verdict.JUDGE_ERROR:
-                break
-        assert result is not None
+        result = self._out_of_time(item) or self._attempt(item, nextitem)
         self.results.append(result)
         self._finished(result)
         return True
+
+    def _attempt(self, item: pytest.Item, nextitem: pytest.Item | None) -> TestResult:
+        attempt = 0
+        while True:
+            attempt += 1
+            self._errors, self._seconds = [], 0.0
+            ran = runtestprotocol(item, nextitem=nextitem, log=False)
+            result = replace(self._judge(item, ran), attempts=attempt)
+            if result.verdict is not Verdict.JUDGE_ERROR or attempt == ATTEMPTS:
+                return result
+
+    def _out_of_time(self, item: pytest.Item) -> TestResult | None:
+        """A task's points are lost with its first time-out: waiting for its other tests to time out tells no more."""
+        task = task_of(item)
+        if not any(result.task == task and result.verdict is Verdict.TIME_LIMIT for result in self.results):
+            return None
+        failure = Failure("an answer in time", "not run: an earlier test of this task ran out of time")
+        return TestResult(item.name, sentence(item), task, Verdict.TIME_LIMIT, 0.0, failure, attempts=0)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
@@ -81,10 +92,8 @@ class Recorder:
         return (yield)
 
     def _judge(self, item: pytest.Item, ran: list[pytest.TestReport]) -> TestResult:
-        marker = item.get_closest_marker("task")
-        task = marker.args[0] if marker and marker.args else 0
         submission = item.stash.get(SUBMISSION, None)
-        result = TestResult(item.name, sentence(item), task, Verdict.ACCEPTED, round(self._seconds, 4))
+        result = TestResult(item.name, sentence(item), task_of(item), Verdict.ACCEPTED, round(self._seconds, 4))
         result = replace(result, printed=submission.printed if submission is not None else "")
         ours = [error for error in self._errors if not isinstance(error, Failed)]
         if ours or len(ran) < 3 and not self._errors:
@@ -101,6 +110,12 @@ class Recorder:
 
 
 SUBMISSION = pytest.StashKey["RemoteSubmission | LocalSubmission"]()
+
+
+def task_of(item: pytest.Item) -> int:
+    """The number of the task that a test decides; 0 without a mark."""
+    marker = item.get_closest_marker("task")
+    return marker.args[0] if marker and marker.args and isinstance(marker.args[0], int) else 0
 
 
 def sentence(item: pytest.Item) -> str:

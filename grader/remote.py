@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from grader.catalog import Limits
+from grader.errors import JudgeError
 from grader.result import Failed, Failure, Place, Verdict
 from grader.sandbox import Sandbox, Worker, WorkerEnd
 from grader.wire import WireError, decode, encode
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 MAX_SHOWN = 600
+MAX_OUTPUT = 1 << 20  # characters of a script's output
+MAX_ITEMS = 8  # frames of a traceback, or names like the missing one
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,13 @@ class RemoteSubmission:
         """Runs a file of the submission as `python NAME ARGS…` in its scratch folder."""
         answer = self.ask({"op": "script", "name": name, "args": list(args)}, f"python {' '.join([name, *args])}", timeout)
         try:
+            if type(answer) is not dict:
+                raise TypeError("a dict is due")
             code, out, err, seconds = (answer[key] for key in ("exit_code", "stdout", "stderr", "cpu_seconds"))
-            return ScriptResult(int(code), str(out), str(err), float(seconds))
-        except (TypeError, KeyError, ValueError) as error:
+            if type(code) is not int or type(seconds) is not float:
+                raise TypeError("a number is due")
+            return ScriptResult(code, _text(out, MAX_OUTPUT), _text(err, MAX_OUTPUT), seconds)
+        except (TypeError, LookupError) as error:
             raise self._violation(f"a malformed reply ({error})") from None
 
     def put_file(self, name: str, content: bytes) -> None:
@@ -164,12 +171,16 @@ class RemoteSubmission:
         kind, body = next(iter(reply.items()))
         if kind == "ok":
             return body
+        if kind == "fault":
+            raise JudgeError(_text(body, MAX_SHOWN) if type(body) is str else "a worker could not read a request")
+        if kind in ("raised", "import_failed", "missing") and type(body) is not dict:
+            raise self._violation("a malformed reply")
         try:
             if kind == "raised":
                 raise SubmissionError(self._raised(body), call)
             if kind == "import_failed":
                 raised = self._raised(body)
-                expected = f"a file '{str(body['module'])[:80]}.py' that can be imported"
+                expected = f"a file '{_text(body['module'], 80)}.py' that can be imported"
                 hint = "run the file by itself with python: the same error comes"
                 failure = Failure(expected, str(raised), call, hint, raised.place)
                 verdict = Verdict.NOT_ATTEMPTED if raised.type == "NotImplementedError" else Verdict.RUN_TIME_ERROR
@@ -178,26 +189,28 @@ class RemoteSubmission:
                 raise Failed(Verdict.RUN_TIME_ERROR, _missing(body, call))
             if kind == "signature":
                 hint = "the names and the order of the parameters are fixed by the exercise"
-                raise Failed(Verdict.RUN_TIME_ERROR, Failure("a call that fits", str(body)[:MAX_SHOWN], call, hint))
+                raise Failed(Verdict.RUN_TIME_ERROR, Failure("a call that fits", _text(body, MAX_SHOWN), call, hint))
             if kind == "unsendable":
-                raise Failed(Verdict.RUN_TIME_ERROR, Failure("a result of sensible size", str(body)[:MAX_SHOWN], call))
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+                raise Failed(Verdict.RUN_TIME_ERROR, Failure("a result of sensible size", _text(body, MAX_SHOWN), call))
+        except (TypeError, LookupError, ValueError, AttributeError) as error:
             raise self._violation(f"a malformed reply ({error})") from None
         raise self._violation("an unknown kind of reply")
 
     def _raised(self, body: dict[str, Any]) -> Raised:
         place = None
-        for file, line, _ in body["frames"]:
-            lines = self._files.get(str(file), "").splitlines()
-            if isinstance(line, int) and 0 < line <= len(lines):
-                place = Place(str(file), line, lines[line - 1][:500])
-        return Raised(str(body["type"])[:80], str(body["name"])[:80], str(body["message"])[:MAX_SHOWN], place)
+        for file, line, _ in _items(body["frames"]):
+            lines = self._files.get(_text(file, 255), "").splitlines()
+            if type(line) is int and 0 < line <= len(lines):
+                place = Place(file, line, lines[line - 1][:500])
+        return Raised(_text(body["type"], 80), _text(body["name"], 80), _text(body["message"], MAX_SHOWN), place)
 
     def _ended(self, end: WorkerEnd) -> Failed:
         verdict, expected, got, hint = {
             "time": (Verdict.TIME_LIMIT, "an answer in time", f"none within {end.detail}", "does a loop never end?"),
             "memory": (Verdict.MEMORY_LIMIT, f"at most {end.detail} of memory", "more than that", ""),
             "processes": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} processes", "more than that", ""),
+            "threads": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} threads", "more than that", ""),
+            "hiding": (Verdict.RUN_TIME_ERROR, "an answer", "interference: a process hid itself from the grader", ""),
             "output": (Verdict.RUN_TIME_ERROR, "an answer", f"more than {end.detail} of printed text", "print less"),
             "exit": (Verdict.RUN_TIME_ERROR, "an answer", f"the process ended ({end.detail})", "return, don't exit"),
             "garbage": (Verdict.RUN_TIME_ERROR, "an answer", f"interference: {end.detail}", ""),
@@ -218,9 +231,22 @@ class RemoteSubmission:
             raise self._violation(surplus)
 
 
+def _text(value: Any, length: int) -> str:
+    """A text of a reply, or TypeError: to print whatever came can take minutes."""
+    if type(value) is not str:
+        raise TypeError(f"a {type(value).__name__} where a text is due")
+    return value[:length]
+
+
+def _items(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError(f"a {type(value).__name__} where a list is due")
+    return value[:MAX_ITEMS]
+
+
 def _missing(body: dict[str, Any], call: str) -> Failure:
-    name, module = str(body["name"])[:80], str(body["module"])[:80]
-    near = [str(other)[:80] for other in body["near"]]
+    name, module = _text(body["name"], 80), _text(body["module"], 80)
+    near = [_text(other, 80) for other in _items(body["near"])]
     holds = f", but there is '{near[0]}'" if near else ""
     hint = f"names are fixed by the exercise: is '{near[0]}' meant to be '{name}'?" if near else "names are fixed by the exercise"
     return Failure(f"'{name}' in {module}.py", f"no such name{holds}", call, hint)

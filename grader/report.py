@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -20,6 +21,7 @@ MARKS = {
 }
 MISS = ("✗", "red")
 LABELS = 10  # width of "expected", and a gap
+WINDOW = 50  # characters of a line that a caret points into
 
 
 def print_report(console: Console, report: Report, folder: str, instructor: bool = False) -> None:
@@ -108,11 +110,15 @@ def _failure(failure: Failure) -> RenderableType:
 
 
 def _place(place: Place) -> RenderableType:
-    text = clean_line(place.text.replace("\t", " ")) if not place.column else clean(place.text.replace("\t", " "))
-    body = Text(f"{place.file}, line {place.line}\n    {text.strip()}")
-    if place.column:
-        indent = len(place.text) - len(place.text.lstrip())
-        body.append("\n    " + " " * max(0, place.column - 1 - indent) + "^", style="red")
+    head = f"{place.file}, line {place.line}\n    "
+    text = place.text.replace("\t", " ").rstrip()
+    start = len(text) - len(text.lstrip())
+    if not place.column:
+        return _row("at", f"{head}{clean_line(text[start:])}")
+    column = max(0, place.column - 1)
+    start = start if column - start < WINDOW else column - WINDOW // 2  # text and caret are to fit in one line
+    body = Text(f"{head}{clean_line(text[start : start + WINDOW])}\n    ")
+    body.append(" " * cell_len(clean(text[start:column])) + "^", style="red")
     return _row("at", body)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -165,14 +166,16 @@ class Report:
         """0 all points, 1 the submission lost points, 3 the judge failed."""
         if self.verdict is Verdict.JUDGE_ERROR:
             return 3
-        return 0 if self.points == self.max_points else 1
+        return 0 if self.verdict is Verdict.ACCEPTED else 1
 
     def for_student(self) -> Self:
         """The same without the seed, the suite's code and the inputs."""
         tasks = [
             dataclasses.replace(task, tests=[_without_private(test) for test in task.tests]) for task in self.tasks
         ]
-        return dataclasses.replace(self, tasks=tasks, provenance=dataclasses.replace(self.provenance, seed=None))
+        problem = dataclasses.replace(self.problem, private="") if self.problem else None
+        provenance = dataclasses.replace(self.provenance, seed=None)
+        return dataclasses.replace(self, tasks=tasks, problem=problem, provenance=provenance)
 
     def to_json(self) -> str:
         body = dataclasses.asdict(self)
@@ -235,6 +238,8 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if path.is_file():
+            shutil.copymode(path, temporary)  # a new file is its owner's alone: a report holds seeds and tests
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -57,7 +57,10 @@ class Usage:
 
 
 class WorkerEnd(Exception):
-    """The worker can't answer any more; `kind` says why: time, memory, processes, output, exit, garbage."""
+    """The worker can't answer any more.
+
+    `kind` says why: time, memory, processes, threads, hiding, output, exit, garbage.
+    """
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -77,6 +80,7 @@ class Sandbox:
         self.folder: Path | None = None  # only plain processes need one; bubblewrap's are mounts inside
         self._log = tempfile.TemporaryFile()
         self._workers = 0
+        self._spare: tuple[dict[str, str], Limits, Worker] | None = None
         self._ready = False
         bwrap = _find_bubblewrap(mode)
         self.isolation = Isolation.BUBBLEWRAP if bwrap else Isolation.PROCESS
@@ -153,6 +157,24 @@ class Sandbox:
     def spawn(self, files: Mapping[str, str], limits: Limits, seed: int) -> Worker:
         """A fresh worker that holds `files` (name → text), with its own generators seeded; some tens of milliseconds."""
         self.wait_ready()
+        worker = self._take_spare(files, limits) or self._prepare(files, limits)
+        worker.begin({"op": "begin", "device": self.device, "seed": seed})
+        # The next one is made while this one works, and has run nothing when its turn comes.
+        self._spare = (dict(files), limits, self._prepare(files, limits))
+        return worker
+
+    def _take_spare(self, files: Mapping[str, str], limits: Limits) -> Worker | None:
+        if self._spare is None:
+            return None
+        for_files, for_limits, worker = self._spare
+        self._spare = None
+        if for_files == files and for_limits == limits:
+            return worker
+        worker.discard()
+        return None
+
+    def _prepare(self, files: Mapping[str, str], limits: Limits) -> Worker:
+        """Asks for a worker without waiting for it."""
         self._workers += 1
         folder = None
         if self.folder is not None:
@@ -170,23 +192,25 @@ class Sandbox:
             their_data.close()
             their_control.close()
             os.close(their_output)
-        setup = {
-            "files": dict(files),
-            "files_order": list(files),
-            "folder": str(folder),
-            "limits": {
-                "memory_bytes": limits.memory_mb * MEGABYTE,
-                "scratch_bytes": limits.scratch_mb * MEGABYTE,
-                "processes": limits.processes,
-                "open_files": limits.open_files,
-            },
-        }
         worker = Worker(data, control, output, limits, folder)
-        worker.start(setup, {"op": "begin", "device": self.device, "seed": seed})
+        worker.set_up(
+            {
+                "files": dict(files),
+                "files_order": list(files),
+                "folder": str(folder),
+                "limits": {
+                    "memory_bytes": limits.memory_mb * MEGABYTE,
+                    "scratch_bytes": limits.scratch_mb * MEGABYTE,
+                    "processes": limits.processes,
+                    "open_files": limits.open_files,
+                },
+            }
+        )
         return worker
 
     def close(self) -> None:
         """Ends the warm parent and every process below it, and removes its folder."""
+        self._take_spare({}, Limits())
         self._stop_process()
         self._log.close()
         if self.folder is not None:
@@ -224,15 +248,26 @@ class Worker:
         self._events = FrameReader(Caps(json_bytes=MEGABYTE, tensor_bytes=0))
         self._printed = bytearray()
         self._printed_total = 0
-        self._usage: Usage | None = None
+        self._usages: list[Usage] = []
         self._ended: WorkerEnd | None = None
         self._supervised = False
         data.setblocking(False)
         os.set_blocking(output, False)
 
-    def start(self, setup: dict[str, Any], greeting: dict[str, Any]) -> None:
-        self._control.sendall(encode(setup))
+    def set_up(self, setup: dict[str, Any]) -> None:
+        """Tells the supervisor what to prepare. Waits for it only where the files are more than a socket holds."""
+        try:
+            self._control.sendall(encode(setup))
+        except OSError as error:
+            raise JudgeError(f"a worker's supervisor ended before it began: {error}") from None
+
+    def begin(self, greeting: dict[str, Any]) -> None:
+        """Waits until the worker is ready for its first request."""
         self.ask(encode(greeting), START_SECONDS)
+
+    def discard(self) -> None:
+        """Ends a worker that was never used."""
+        self._hang_up()
 
     @property
     def printed(self) -> str:
@@ -320,14 +355,13 @@ class Worker:
         while (frame := self._events.next_frame()) is not None:
             event = decode(frame)
             if "usage" in event:
-                self._usage = Usage(**event["usage"])
+                self._usages.append(Usage(**event["usage"]))
             elif event["event"] == "started":
                 self._supervised = True
             elif event["event"] == "fault":
                 raise JudgeError(str(event["message"]))
             elif event["event"] == "limit":
-                size = {"memory": f"{self.limits.memory_mb} MB", "processes": str(self.limits.processes)}[event["what"]]
-                raise self._end(event["what"], size)
+                raise self._end(event["what"], event["size"])
             elif event["event"] == "exit" and self._ended is None:
                 self._ended = WorkerEnd("exit", _exit_text(event["code"]))
 
@@ -364,10 +398,13 @@ class Worker:
     def _ask_usage(self, name: str) -> Usage:
         if self._ended is not None:
             raise self._ended
-        self._usage = None
-        self._control.sendall(encode({"op": name}))
+        self._usages.clear()
+        try:
+            self._control.sendall(encode({"op": name}))
+        except OSError:
+            raise self._explain() from None
         deadline = time.monotonic() + 10.0
-        while self._usage is None:
+        while not self._usages:
             readable, _, _ = select.select(self._inputs()[1:], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
                 raise JudgeError("a worker's supervisor does not answer")
@@ -375,7 +412,7 @@ class Worker:
                 self._take_output()
             if self._control in readable:
                 self._take_events(self._control.recv(65536))
-        return self._usage
+        return self._usages.pop()
 
     def finish(self) -> str | None:
         """Says goodbye and ends the worker. Returns what was wrong if it sent more than its one reply."""
@@ -430,9 +467,14 @@ def _packages() -> list[str]:
 
 
 def _bubblewrap_options(device: str) -> list[str]:
-    """A read-only system, an empty home, no network; the parent alone may make name spaces for its workers."""
+    """A read-only system, an empty home, no network; the parent alone may make name spaces for its workers.
+
+    It keeps two rights until a worker is prepared: SYS_ADMIN for name spaces and mounts, and SYS_RESOURCE to forbid
+    user name spaces, in which a worker would be root again and could mount memory that nobody counts.
+    """
     options = ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    options += ["--die-with-parent", "--new-session", "--hostname", "dojo", "--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"]
+    options += ["--die-with-parent", "--new-session", "--hostname", "dojo", "--cap-drop", "ALL"]
+    options += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SYS_RESOURCE"]
     binds = {Path("/usr"), Path(sys.base_prefix)}
     for link in ("bin", "sbin", "lib", "lib32", "lib64"):
         path = Path("/") / link
@@ -457,7 +499,8 @@ def _bubblewrap_options(device: str) -> list[str]:
             options += ["--dev-bind", str(node), str(node)]
         for folder in ("/usr/local/nvidia", "/sys/devices", "/sys/bus/pci", "/sys/module"):
             options += ["--ro-bind-try", folder, folder]
-    return options
+    # bubblewrap's own root and /dev are writable otherwise, and common to all workers: a way from test to test.
+    return [*options, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def _hide_suites(binds: set[Path]) -> list[str]:
@@ -467,7 +510,7 @@ def _hide_suites(binds: set[Path]) -> list[str]:
     options = ["--tmpfs", str(root)]
     for path in inside:
         options += ["--ro-bind", str(path), str(path)]
-    return options
+    return [*options, "--remount-ro", str(root)]
 
 
 def _environment(device: str, home: Path) -> dict[str, str]:

@@ -36,16 +36,17 @@ class Choices:
     def parse(cls, options: argparse.Namespace) -> Choices:
         """Raises UsageError, naming the option and what it may be."""
         settings = Settings(
-            sandbox=Mode(_one_of("SANDBOX", options.sandbox, tuple(Mode))),
-            device=_one_of("DEVICE", options.device, DEVICES),
+            sandbox=Mode(one_of("SANDBOX", options.sandbox, tuple(Mode))),
+            device=one_of("DEVICE", options.device, DEVICES),
             seed=_seed(options.seed),
-            suite=_one_of("SUITE", options.suite, SUITES),
+            suite=one_of("SUITE", options.suite, SUITES),
         )
-        instructor = _one_of("AUDIENCE", options.audience, AUDIENCES) == "instructor"
+        instructor = one_of("AUDIENCE", options.audience, AUDIENCES) == "instructor"
         return cls(settings, options.source, instructor, Path(options.report) if options.report else None)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """`value` if it is allowed for the setting `name`. Raises UsageError."""
     if value not in allowed:
         raise UsageError(f"{name}='{value}' is not one of {', '.join(allowed)}")
     return value

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from grader.catalog import Exercise
@@ -25,7 +26,7 @@ def derive(source: str, name: str) -> str:
         begin = BEGIN.match(line)
         if begin and not opened:
             opened = number
-            lines.append(f'{begin[1]}raise NotImplementedError("{begin[2]}")')
+            lines.append(f'{begin[1]}raise NotImplementedError({json.dumps(begin[2], ensure_ascii=False)})')
         elif END.match(line) and opened:
             opened = 0
         elif begin or END.match(line) or "BEGIN SOLUTION" in line:

@@ -54,8 +54,12 @@ def locate(exercise: Exercise, source: str | None) -> Path:
         return exercise.folder
     if source == "solutions":
         return exercise.solution
-    path = Path(source).expanduser()
-    if not path.exists():
+    try:
+        path = Path(source).expanduser()
+        found = path.exists()
+    except (OSError, RuntimeError):  # a name that is too long; a home of nobody
+        found = False
+    if not found:
         raise UsageError(f"there is nothing at '{source}': FROM is to be 'solutions' or a path to a submission")
     nested = [path / exercise.slug, path / "exercises" / exercise.slug]
     return next((folder for folder in nested if folder.is_dir()), path)
@@ -67,7 +71,7 @@ def read_submission(exercise: Exercise, path: Path) -> Submission:
     try:
         for name in exercise.files:
             single = len(exercise.files) == 1 and not path.is_dir()
-            files[name] = _read(path if single else path / name, name, exercise)
+            files[name] = _read(path if single else path / name, name)
         for name, content in files.items():
             _parse(name, content)
     except _Unusable as unusable:
@@ -82,14 +86,13 @@ def _digest(files: dict[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path, name: str, exercise: Exercise) -> bytes:
+def _read(path: Path, name: str) -> bytes:
     try:
         status = path.lstat()
     except FileNotFoundError:
-        # A slug's folder tells where to look; what lies beside it tells of a misspelt file name.
         beside = sorted(each.name for each in path.parent.glob("*.py")) if path.parent.is_dir() else []
         got = f"no such file in '{path.parent}'" + (f", which holds {', '.join(beside[:5])}" if beside else "")
-        hint = f"the file's name is fixed; `dojo reset {exercise.key}` brings back an untouched one"
+        hint = "the name of the file is fixed by the exercise"
         raise _Unusable(Failure(f"the file '{name}'", got, hint=hint), Verdict.NOT_ATTEMPTED) from None
     except OSError as error:
         raise UsageError(f"'{path}' can't be read: {error.strerror}") from None
@@ -123,7 +126,8 @@ def _parse(name: str, content: bytes) -> None:
     if answer is None:
         return
     message, line, column, text = answer
-    place = Place(name, line, text.rstrip("\n")[:500], column) if line else None
+    start = max(0, column - 400)
+    place = Place(name, line, text.rstrip("\n")[start : start + 500], column - start) if line else None
     where = f" in line {line}" if line else ""
     failure = Failure(f"'{name}' as valid Python", f"a syntax error{where}: {message}", place=place)
     raise _Unusable(failure)

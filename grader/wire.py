@@ -22,6 +22,9 @@ HEADER = struct.Struct("<4sIQ")
 MAX_DEPTH = 32
 MAX_NODES = 200_000
 MAX_INT_BITS = 4096
+MAX_DIMS = 64  # as many as torch computes with; `tolist` of thousands overflows the stack of the judge
+MAX_TENSORS = 10_000
+MAX_TENSOR_HEADER = 4 << 20  # a header takes seconds for every 100,000 tensors that it names
 # What safetensors can hold in every version that we support; the rest of torch's dtypes cross as `Foreign`.
 DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 
@@ -177,10 +180,14 @@ class _Encoder:
         import torch
 
         dtype = str(value.dtype).removeprefix("torch.")
+        if value.dim() > MAX_DIMS:
+            return _foreign("torch.Tensor", f"{value.dim()} dimensions")
         if value.layout is not torch.strided or value.device.type == "meta" or dtype not in DTYPES:
             return _foreign("torch.Tensor", f"{value.layout}, {dtype}, on {value.device.type}".replace("torch.", ""))
         # `device` on an argument says where the receiver shall put it: None means the grading device.
         wanted = getattr(value, "wire_device", None)
+        if len(self.tensors) >= MAX_TENSORS:
+            raise WireError(f"the value has more than {MAX_TENSORS:,} tensors")
         self.tensors.append(value.detach().to("cpu").clone(memory_format=torch.contiguous_format))
         where = wanted or (None if value.device.type == "cpu" else str(value.device))
         return {"T": len(self.tensors) - 1, "v": where, "g": value.requires_grad}
@@ -203,6 +210,8 @@ def _load_tensors(blob: bytes) -> dict[str, torch.Tensor]:
     import safetensors
     import safetensors.torch
 
+    if int.from_bytes(blob[:8], "little") > MAX_TENSOR_HEADER:
+        raise WireError("the header of the frame's tensors is too large")
     try:
         loaded = safetensors.torch.load(blob)
     # The library reports a bad header in its own type, and torch a bad shape or dtype in several of Python's.
@@ -211,6 +220,8 @@ def _load_tensors(blob: bytes) -> dict[str, torch.Tensor]:
     for tensor in loaded.values():
         if str(tensor.dtype).removeprefix("torch.") not in DTYPES:
             raise WireError(f"a tensor of {tensor.dtype} is not allowed on the wire")
+        if tensor.dim() > MAX_DIMS:
+            raise WireError(f"a tensor of {tensor.dim()} dimensions is not allowed on the wire")
     return loaded
 
 
@@ -267,9 +278,9 @@ class _Decoder:
         if tag == "T":
             return self._tensor(body, tree.get("v"), tree.get("g") is True)
         if tag == "s":
-            return torch.Size([size if type(size) is int else _refuse(str(size)) for size in _list(body)])
+            return torch.Size([_size(item) for item in _list(body)])
         if tag == "y":
-            dtype = getattr(torch, _text(body), None)
+            dtype = vars(torch).get(_text(body))  # not getattr: it would import torch's lazy modules
             return dtype if type(dtype) is torch.dtype else _refuse(str(body))
         if tag == "v":
             return _device(body)
@@ -294,6 +305,11 @@ def _device(body: object) -> torch.device:
         return torch.device(_text(body))
     except RuntimeError as error:
         raise ValueError(str(error)) from None
+
+
+def _size(item: object) -> int:
+    # Below 0 too: torch.Size([2, -1]) is a value that a person may hand to a layer.
+    return item if type(item) is int and item.bit_length() < 63 else _refuse(repr(item)[:20])
 
 
 def _text(body: object) -> str:

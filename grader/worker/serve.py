@@ -44,7 +44,11 @@ def serve(data: int, home: Path, scratch: Path, files: list[str]) -> None:
             if not chunk:
                 return
             reader.feed(chunk)
-        request = decode(frame, device)
+        try:
+            request = decode(frame, device)
+        except (WireError, RuntimeError, MemoryError) as error:  # before the submission has run: a fault of ours
+            channel.sendall(encode({"fault": f"a worker could not read a request: {error}"}))
+            continue
         if request["op"] == "bye":
             channel.sendall(encode({"bye": True}))
             return

@@ -25,6 +25,8 @@ SUBMISSION = Path("/submission")
 SCRATCH = Path("/tmp/work")
 TICK = 0.01  # seconds between two looks at the worker
 FINE_TICK = 0.001  # while memory is being measured
+THREADS = 32  # for each process that a worker may have
+MAX_FILES = 16384  # in a temporary folder: an empty file takes the kernel's memory too
 Serve = Callable[[int, Path, Path, "list[str]"], None]
 
 
@@ -45,6 +47,7 @@ class Usage:
     private: int = 0  # anonymous and shared pages, mapped
     file_pages: int = 0
     high_water: int = 0  # the kernel's own maximum of the resident set
+    threads: int = 0
 
 
 def enter_name_spaces() -> None:
@@ -111,9 +114,10 @@ def _prepare(setup: dict[str, Any], limits: Limits, isolated: bool) -> tuple[Pat
         from grader.worker import kernel
 
         quiet = kernel.MS_NOSUID | kernel.MS_NODEV
-        size = f"size={limits.scratch_bytes},mode=0755"
+        size = f"size={limits.scratch_bytes},nr_inodes={MAX_FILES},mode=0755"
         kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
         kernel.mount("proc", "/proc", "proc", quiet | kernel.MS_NOEXEC)
+        Path("/proc/sys/user/max_user_namespaces").write_text("0")  # in one, the worker would be root again
         kernel.mount("tmpfs", "/tmp", "tmpfs", quiet, size)
         kernel.mount("tmpfs", "/dev/shm", "tmpfs", quiet | kernel.MS_NOEXEC, size)
         kernel.mount("tmpfs", str(SUBMISSION), "tmpfs", quiet, "size=16m,mode=0755")
@@ -202,7 +206,7 @@ class Watch:
                 return 1  # the judge has gone
             if reason is not None:
                 self.kill_all()
-                self._tell({"event": "limit", "what": reason})
+                self._tell({"event": "limit", "what": reason[0], "size": reason[1]})
                 return 0
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == self.worker:
@@ -241,16 +245,25 @@ class Watch:
         with contextlib.suppress(OSError):
             self.control.sendall(encode(message))
 
-    def _over_limit(self) -> str | None:
+    def _over_limit(self) -> tuple[str, str] | None:
+        """Which limit is passed, and how large it is in words."""
+        limits = self.limits
         processes = self.processes()
-        if len(processes) > self.limits.processes:
-            return "processes"
+        if len(processes) > limits.processes:
+            return "processes", str(limits.processes)
         now = self.look(processes)
+        if now.threads > limits.processes * THREADS:
+            return "threads", str(limits.processes * THREADS)
+        files: dict[tuple[int, int], int] = {}
+        for pid in processes:
+            if not _add_memory_files(pid, files):
+                return "hiding", ""
+        stored = self._stored() + sum(files.values())
         peak = self.peak
         peak.private = max(peak.private, now.private)
         peak.file_pages = max(peak.file_pages, now.file_pages)
         peak.high_water = max(peak.high_water, now.high_water)
-        return "memory" if now.private + self._stored() > self.limits.memory_bytes else None
+        return ("memory", f"{limits.memory_bytes >> 20} MB") if now.private + stored > limits.memory_bytes else None
 
     def processes(self) -> list[int]:
         """The worker and all that it started."""
@@ -269,10 +282,11 @@ class Watch:
             usage.private += max(0, status.get("RssAnon", 0) - self.shared) + status.get("RssShmem", 0)
             usage.file_pages += status.get("RssFile", 0)
             usage.high_water += status.get("VmHWM", 0)
+            usage.threads += status.get("Threads", 0)
         return usage
 
     def _stored(self) -> int:
-        """Bytes in the private temporary folders, which are memory too."""
+        """Bytes in the private temporary folders and in System V's shared memory and queues, which are memory too."""
         if not self.isolated:
             return 0
         total = 0
@@ -280,10 +294,13 @@ class Watch:
             with contextlib.suppress(OSError):
                 space = os.statvfs(folder)
                 total += (space.f_blocks - space.f_bfree) * space.f_frsize
-        return total
+        return total + _column_sum("/proc/sysvipc/shm", 14) + _column_sum("/proc/sysvipc/msg", 3)
 
     def kill_all(self) -> None:
         """Ends the worker and all below it. With a PID name space the kernel does it again when we end."""
+        if self.isolated and os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # all at once; one by one, a fork bomb outruns us
         deadline = time.monotonic() + 2.0
         while (processes := self.processes()) and time.monotonic() < deadline:
             for pid in processes:
@@ -303,12 +320,37 @@ def _children(pid: int) -> list[int]:
     return found
 
 
+def _add_memory_files(pid: int, sizes: dict[tuple[int, int], int]) -> bool:
+    """Adds the memory files of a process, which need no mapping and no name. False if it hides its descriptors."""
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):  # a thread can have descriptors of its own
+            for name in os.listdir(folder := f"/proc/{pid}/task/{task}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.readlink(path := f"{folder}/{name}").startswith("/memfd:"):
+                        file = os.stat(path)
+                        sizes[file.st_dev, file.st_ino] = file.st_blocks * 512
+    except PermissionError:
+        # A process on its way out shows none either, and has no memory any more.
+        return "RssAnon" not in _status(pid)
+    except OSError:
+        pass
+    return True
+
+
+def _column_sum(table: str, column: int) -> int:
+    with contextlib.suppress(OSError):
+        return sum(int(line.split()[column]) for line in Path(table).read_text().splitlines()[1:])
+    return 0
+
+
 def _status(pid: int) -> dict[str, int]:
-    """The memory lines of /proc/PID/status, in bytes."""
+    """The memory lines of /proc/PID/status, in bytes, and the number of threads."""
     values: dict[str, int] = {}
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             key, _, rest = line.partition(":")
             if rest.endswith("kB"):
                 values[key] = int(rest[:-2]) * 1024
+            elif key == "Threads":
+                values[key] = int(rest)
     return values

@@ -45,14 +45,15 @@ def main(descriptor: int) -> None:
 
 def warm_up(modules: list[str]) -> dict[str, str]:
     """Imports `modules` and freezes them, so that a fork copies little."""
+    gc.disable()  # an import makes much and drops little
     for name in modules:
         importlib.import_module(name)
     torch = sys.modules.get("torch")
     if torch is not None:
         # Before the first operation: a pool of OpenMP threads in the parent would hang every child.
         torch.set_num_threads(1)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     loaded = {name: sys.modules.get(name) for name in ("torch", "torchvision", "numpy")}
     return {name: str(getattr(module, "__version__", "")) for name, module in loaded.items() if module is not None}
 

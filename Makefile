@@ -1,0 +1,83 @@
+# Every target sets up what it needs by itself, once: .venv from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
+export OMP_WAIT_POLICY = PASSIVE
+export EX FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT
+
+.DEFAULT_GOAL := help
+.PHONY: help setup grade list stubs train evaluate test format lint types tests verify bench data lock clean
+
+help: ## this list
+	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  EX=3 | final | all   FROM=solutions | path   DEVICE=auto | cpu | cuda"
+	@echo "  SEED=number   SANDBOX=auto | require | off   AUDIENCE=student | instructor"
+
+setup: $(READY) ## install everything into .venv (done by itself when needed)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "make: '$(PYTHON)' is to be Python 3.11 to 3.13; name one: make PYTHON=python3.12 …" >&2; exit 2; }
+	@echo "Setting up .venv: about two minutes and 6 GB, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+grade: $(READY) ## grade an exercise: make grade EX=3
+	@$(BIN)/dojo grade $${FROM:+--from "$$FROM"} $${DEVICE:+--device "$$DEVICE"} $${SEED:+--seed "$$SEED"} \
+		$${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} $${AUDIENCE:+--audience "$$AUDIENCE"} \
+		$${REPORT:+--report "$$REPORT"} -- "$$EX"
+
+list: $(READY) ## the exercises and their points
+	@$(BIN)/dojo list
+
+train: $(READY) ## train the final project
+	@$(BIN)/python final_project/main.py train
+
+evaluate: $(READY) ## evaluate what was trained
+	@$(BIN)/python final_project/main.py evaluate model.pt
+
+test: format lint types tests verify ## all checks, as in CI: format, lint, types, tests, contract
+
+format: $(READY)
+	@echo "== format"
+	@$(BIN)/ruff format --check .
+
+lint: $(READY)
+	@echo "== lint"
+	@$(BIN)/ruff check .
+
+types: $(READY)
+	@echo "== types"
+	@$(BIN)/mypy
+
+tests: $(READY) ## the grader's own tests
+	@echo "== tests"
+	@$(BIN)/python -m pytest
+
+verify: $(READY) ## the contract: solutions, stubs and planted submissions (EX=3 for one)
+	@echo "== contract"
+	@$(BIN)/dojo verify $${SANDBOX:+--sandbox "$$SANDBOX"} -- "$${EX:-all}"
+
+stubs: $(READY) ## rewrite the stubs from the solutions
+	@$(BIN)/dojo stubs
+
+bench: $(READY) ## measure: import of torch, a cold grade, a fresh worker
+	@$(BIN)/python -m grader.bench
+
+data: $(READY) ## download the public data sets into ./data
+	@$(BIN)/python -m grader.datasets data
+
+lock: ## renew requirements.lock (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group dev pyproject.toml -o requirements.lock
+
+clean: ## remove .venv, reports and caches
+	rm -rf $(VENV) reports build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

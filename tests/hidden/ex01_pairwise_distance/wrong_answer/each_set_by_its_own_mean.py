@@ -1,0 +1,11 @@
+"""Shifts a and b by different amounts, which changes their distances."""
+
+from torch import Tensor
+
+
+def pairwise_squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[1]:
+        raise ValueError(f"shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit")
+    a = a - a.mean(dim=0) if len(a) else a
+    b = b - b.mean(dim=0) if len(b) else b
+    return (a.square().sum(1, keepdim=True) + b.square().sum(1) - 2 * a @ b.T).clamp(min=0)

@@ -1,0 +1,12 @@
+"""One number as the origin, so that coordinates with offsets of their own stay far away."""
+
+import torch
+from torch import Tensor
+
+
+def pairwise_squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[1]:
+        raise ValueError(f"shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit")
+    origin = torch.cat((a, b)).mean().nan_to_num()
+    a, b = a - origin, b - origin
+    return (a.square().sum(1, keepdim=True) + b.square().sum(1) - 2 * a @ b.T).clamp(min=0)

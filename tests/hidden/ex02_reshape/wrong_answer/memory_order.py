@@ -1,0 +1,35 @@
+"""Reads the elements as they lie in memory, so that a transposed input comes out in the old order."""
+
+import math
+
+from torch import nn
+
+
+class Reshape(nn.Module):
+    def __init__(self, *shape):
+        super().__init__()
+        if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+            shape = tuple(shape[0])
+        if any(type(size) is not int or size < -1 or size == 0 for size in shape) or shape.count(-1) > 1:
+            raise ValueError(f"these are no sizes: {shape}")
+        self.shape = shape
+
+    def forward(self, x):
+        if x.dim() == 0:
+            raise ValueError("the input has no batch dimension")
+        batch, sample = x.shape[0], x.shape[1:]
+        known = math.prod(size for size in self.shape if size != -1)
+        missing, rest = divmod(math.prod(sample), known)
+        if rest or (missing != 1 and -1 not in self.shape):
+            raise ValueError(f"{tuple(sample)} does not fit into {self.shape}")
+        sizes = [missing if size == -1 else size for size in self.shape]
+        strides = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+        step = x.stride(0) if x.stride(0) >= math.prod(sizes) else math.prod(sizes)
+        if x.is_contiguous() or x.numel() > x.untyped_storage().nbytes() // x.element_size():
+            return x.reshape(batch, *sizes)
+        if batch * step > x.untyped_storage().nbytes() // x.element_size():
+            step = math.prod(sizes)
+        return x.as_strided((batch, *sizes), (step, *strides))
+
+    def extra_repr(self):
+        return ", ".join(str(size) for size in self.shape)

@@ -1,0 +1,23 @@
+"""Writes a frame that claims success to every open descriptor before it returns."""
+# verdicts: run_time_error
+
+import os
+import struct
+
+
+def frame(text, blob=b"", size=None):
+    length = len(text) if size is None else size
+    return struct.pack("<4sIQ", b"TDJ1", length, len(blob)) + text + blob
+
+
+def write_everywhere(data):
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, data)
+        except OSError:
+            pass
+
+
+def double(x):
+    write_everywhere(frame(b'{"d":[["verdict","accepted"],["points",{"f":"3.0"}]]}'))
+    return x

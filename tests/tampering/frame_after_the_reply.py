@@ -1,0 +1,29 @@
+"""Has a thread send the right answer after the wrong one."""
+# verdicts: wrong_answer, run_time_error
+
+import os
+import struct
+
+
+def frame(text, blob=b"", size=None):
+    length = len(text) if size is None else size
+    return struct.pack("<4sIQ", b"TDJ1", length, len(blob)) + text + blob
+
+
+def write_everywhere(data):
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, data)
+        except OSError:
+            pass
+
+
+import threading
+
+
+def double(x):
+    from grader.wire import encode
+
+    reply = encode({"ok": 2 * x})
+    threading.Timer(0.001, write_everywhere, [reply * 3]).start()
+    return x

@@ -1,0 +1,13 @@
+"""Answers and then stays, deaf to the goodbye."""
+# verdicts: wrong_answer
+
+import threading
+import time
+
+
+def double(x):
+    from grader.worker import serve
+
+    serve.decode = lambda *args: time.sleep(60)
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    return x

@@ -1,0 +1,8 @@
+"""Forks, so that parent and child both answer."""
+# verdicts: wrong_answer, run_time_error
+
+import os
+
+
+def double(x):
+    return x if os.fork() else 2 * x
