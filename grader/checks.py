@@ -28,6 +28,7 @@ TOLERANCES = {
     torch.float64: (1e-7, 1e-7),
 }
 MAX_SHOWN = 200
+__tracebackhide__ = True  # in plain pytest a student's traceback ends at the check, not inside it
 
 
 def check(condition: bool, *, expected: str, got: str, hint: str = "") -> None:

@@ -77,8 +77,8 @@ def _folder_in(place: Path) -> Path | None:
 
 def _read(folder: Path) -> Corruptmnist:
     stems = (path.stem.removeprefix("train_images_") for path in folder.glob("train_images_*.pt"))
-    numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
-    train = tuple(_read_pair(folder, f"train_images_{i}.pt", f"train_target_{i}.pt") for i in numbers)
+    last = max(int(stem) for stem in stems if stem.isdecimal())  # train_images_0.pt is there; a gap is an error
+    train = tuple(_read_pair(folder, f"train_images_{i}.pt", f"train_target_{i}.pt") for i in range(last + 1))
     test = _read_pair(folder, "test_images.pt", "test_target.pt")
     return Corruptmnist(train, test, "corruptmnist", f'corruptmnist in "{folder}"')
 

@@ -207,7 +207,7 @@ class RemoteSubmission:
     def _ended(self, end: WorkerEnd) -> Failed:
         verdict, expected, got, hint = {
             "time": (Verdict.TIME_LIMIT, "an answer in time", f"none within {end.detail}", "does a loop never end?"),
-            "memory": (Verdict.MEMORY_LIMIT, f"at most {end.detail} of memory", "more than that", ""),
+            "memory": (Verdict.MEMORY_LIMIT, f"at most {end.detail} of memory", "more", "which tensor is the largest, and is it needed?"),
             "processes": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} processes", "more than that", ""),
             "threads": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} threads", "more than that", ""),
             "hiding": (Verdict.RUN_TIME_ERROR, "an answer", "interference: a process hid itself from the grader", ""),

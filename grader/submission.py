@@ -20,8 +20,13 @@ PARSE_SECONDS = 10.0
 PARSER = """
 import ast, json, sys, warnings
 warnings.simplefilter("ignore")
+source = sys.stdin.buffer.read()
 try:
-    ast.parse(sys.stdin.buffer.read(), sys.argv[1])
+    try:
+        ast.parse(source, sys.argv[1])
+    except SyntaxError:
+        ast.parse(source.decode("utf-8-sig"), sys.argv[1])  # of text, Python counts columns in characters
+        raise
 except SyntaxError as error:
     print(json.dumps([error.msg, error.lineno or 0, error.offset or 0, error.text or ""]))
 except (ValueError, RecursionError, MemoryError) as error:

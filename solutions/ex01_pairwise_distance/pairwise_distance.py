@@ -21,7 +21,7 @@ def pairwise_squared_distance(a: Tensor, b: Tensor) -> Tensor:
     # Every term is rounded to about eps of ITSELF. Far from the origin all three are huge while their sum is small: at
     # N(1000, 1) and d = 8 they are near 1e7, so float32 (eps = 6e-8) leaves an error near 1 in distances near 16.
     # A distance does not change when both sets are shifted, so move the origin into the middle of the data first.
-    # Then no term exceeds four times the largest distance, and neither does the error in units of eps.
+    # Then neither norm exceeds four times the largest distance, so the error is a few eps of that distance.
     # Each a - origin is one rounding of a small number, and how precise the mean itself is does not matter.
     origin = torch.cat((a, b)).mean(dim=0).detach()  # [d]; a constant: the distances do not depend on it
     a = a - origin  # [N, d]; a new tensor, `a -= origin` would change the caller's data

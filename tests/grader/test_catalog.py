@@ -59,7 +59,7 @@ def test_a_typo_names_the_near_miss(catalog: Catalog, typo: str, meant: str) -> 
         catalog.find(typo)
 
 
-@pytest.mark.parametrize("name", ["99", "abc", "0", "-1", "", "1 2", "../ex01_double", "3.0"])
+@pytest.mark.parametrize("name", ["99", "abc", "0", "-1", "", "1 2", "3.0"])
 def test_an_unknown_exercise_is_told_with_those_that_exist(catalog: Catalog, name: str) -> None:
     with pytest.raises(UsageError, match="1, 2, 10, final, and 'all'") as raised:
         catalog.find(name)
@@ -70,7 +70,7 @@ def test_two_exercises_of_one_number_are_refused(catalog: Catalog) -> None:
     (catalog.root / "exercises/ex02_other").mkdir()
     text = (catalog.root / "exercises/ex02_reshape/exercise.toml").read_text()
     (catalog.root / "exercises/ex02_other/exercise.toml").write_text(text)
-    with pytest.raises(JudgeError, match="'ex02_(other|reshape)' and 'ex02_(reshape|other)' have the same number"):
+    with pytest.raises(JudgeError, match=r"'ex02_(other|reshape)' and 'ex02_(reshape|other)' have the same number"):
         Catalog(catalog.root)
 
 

@@ -1,4 +1,4 @@
-"""Reading a submission: only the named files, only plain UTF-8 Python; whatever else comes is told, and nothing is run."""
+"""Reading a submission: only the named files, only UTF-8 Python; whatever else comes is told, and nothing is run."""
 
 from __future__ import annotations
 
@@ -258,5 +258,5 @@ def test_a_home_is_expanded(toy: Exercise, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("source", ["nope", "/nope/at/all", "~no-such-user/x", "a" * 5000, "solution"])
 def test_nothing_there_is_wrong_usage(toy: Exercise, source: str) -> None:
-    with pytest.raises(UsageError, match="there is nothing at '.*': FROM is to be 'solutions' or a path"):
+    with pytest.raises(UsageError, match=r"there is nothing at '.*': FROM is to be 'solutions' or a path"):
         locate(toy, source)

@@ -123,6 +123,7 @@ def tensor_blob(shape: list[int], dtype: str = "F32", offsets: list[int] | None 
         {"b": 1, "a": 2, 3: "three", (1, "x"): [], 2.5: None, None: 0, True: 1},
         torch.Size([]),
         torch.Size([2, 0, 3]),
+        torch.Size([2, -1]),
         torch.float16,
         torch.complex64,
         torch.device("cpu"),
@@ -241,7 +242,8 @@ def test_a_cyclic_list_ends_as_foreign() -> None:
     assert value == [1, Foreign("list", "nested too deeply to send")]
 
 
-def test_a_bushy_cycle_is_refused_in_time() -> None:
+def test_a_bushy_cycle_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.wire.MAX_NODES", 2000)
     bushy: list[Any] = []
     bushy += [bushy, bushy]
     with pytest.raises(WireError, match="parts"):
@@ -343,7 +345,6 @@ def test_a_frame_of_just_the_caps_passes() -> None:
         b'{"x": "ab"}',
         b'{"x": [1, 2]}',
         b'{"s": [true]}',
-        b'{"s": [-1]}',
         b'{"s": [1267650600228229401496703205376]}',
         b'{"s": 3}',
         b'{"y": "nn"}',

@@ -22,8 +22,6 @@ import torch
 
 
 def double(x):
-    if x.dim() == 0:
-        raise ValueError("3")
     from grader.wire import encode
 
     reply = encode({"ok": 2 * x})

@@ -280,7 +280,8 @@ def test_a_set_against_itself(submission, rng):
         x = offset + torch.randn(120, 16, generator=rng)
         expected = squared_distances(x, x)
         got = submission.run(itself, x, call="pairwise_squared_distance(x, x)")
-        check_near(got, expected, hint="a and b are one tensor here. Does a step that changes a change b as well?")
+        hint = "What is left of your terms for equal rows? And does a step that changes a change b as well?"
+        check_near(got, expected, hint=hint)
         check_never_negative(got)
 
 
@@ -433,7 +434,7 @@ def test_memory_for_many_rows(submission, rng):
     call = f"pairwise_squared_distance(a, b) with a of shape ({n}, {d}) and b of shape ({m}, {d})"
     submission.run(on_the_cpu, a[:20], b[:30], call="pairwise_squared_distance(a[:20], b[:30])")  # libraries load once
     with submission.measured() as usage:
-        got = submission.run(on_the_cpu, a, b, call=call, timeout=20)  # memory is the question here
+        got = submission.run(on_the_cpu, a, b, call=call, timeout=40)  # memory is the question here
     check_tensor(got, expected, rtol=0.0, atol=NEAR * float(expected.max()), hint="Many rows, the same formula.")
     check(
         usage.extra_memory_bytes < budget,

@@ -75,5 +75,5 @@ def missing_call(losses, grad_norms, update_norms):
     growth = grad_norms[1] / grad_norms[0]
     if abs(growth - 1) > 1e-3:
         return "zero_grad" if growth > 1 else None
-    # A tie: a slow right run, whose loss goes on falling as it did, or a step that landed on the optimum.
-    return "zero_grad" if losses[2] - losses[1] > -0.2 * (losses[0] - losses[1]) else None
+    # A tie: a slow right run, whose norms go on as they are, or a step that landed on the optimum.
+    return "zero_grad" if grad_norms[2] < 0.5 * grad_norms[0] else None

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -140,7 +139,7 @@ def missing_call(losses: list[float], grad_norms: list[float], update_norms: lis
 
     # The norm of a right run never rises; 2 % of its first value is far above rounding.
     slack = 0.02 * grad_norms[0]
-    if any(after > before + slack for before, after in pairwise(grad_norms)):
+    if any(grad_norms[t + 1] > grad_norms[t] + slack for t in range(len(grad_norms) - 1)):
         return "zero_grad"
     if grad_norms[1] < grad_norms[0] - slack:
         return None  # a gradient on top of the first one is never shorter than the first one

@@ -67,12 +67,10 @@ def generated_files(split: str) -> list[tuple[Tensor, Tensor]]:
 def read_files(folder: Path, split: str) -> list[tuple[Tensor, Tensor]]:
     """Images and labels of each file of the split, in the order of the files' numbers."""
     numbers = [path.stem.removeprefix("train_images_") for path in folder.glob("train_images_*.pt")]
-    numbers = sorted(filter(str.isdecimal, numbers), key=int)
+    last = max(map(int, filter(str.isdecimal, numbers)), default=0)
     names = [("test_images.pt", "test_target.pt")]
     if split == "train":
-        names = [(f"train_images_{i}.pt", f"train_target_{i}.pt") for i in numbers]
-    if not names:
-        raise ValueError(f'no train_images_0.pt in "{folder}"')
+        names = [(f"train_images_{i}.pt", f"train_target_{i}.pt") for i in range(last + 1)]  # a gap is an error
     files = []
     for images_name, labels_name in names:
         images = read(folder / images_name, (SIDE, SIDE), torch.float32, 1)

@@ -1,0 +1,506 @@
+"""The boundary, proven: every planted attack earns nothing, sees nothing, leaves nothing, and the next test runs on."""
+
+# ruff: noqa: PTH, SIM105, SIM115
+# (drivers run in the worker, and are written with as few modules as can be)
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from grader.catalog import Exercise, Limits
+from grader.grade import Settings, grade
+from grader.remote import driver_source
+from grader.report import print_report
+from grader.result import Report, Verdict
+from grader.sandbox import Isolation, Mode, Sandbox
+from grader.wire import decode, encode
+
+TAMPERING = Path(__file__).resolve().parents[1] / "tampering"
+ATTACKS = sorted(path.stem for path in TAMPERING.glob("*.py"))
+CANARY = re.compile("CANARY-[A-Z]+")
+SEED = 0x5EED_0F_C0FFEE
+HONEST = """
+def double(x):
+    if x.dim() == 0:
+        raise ValueError(f"a scalar {x.item()}")
+    return x + x
+"""
+# What separate processes alone do not keep: these would find what is there, fill the machine's memory, or get away.
+NEEDS_BUBBLEWRAP = {
+    "becomes_root_in_a_name_space",
+    "carries_from_test_to_test",
+    "fills_the_disk",
+    "fills_the_disk_with_empty_files",
+    "kills_everything",
+    "memory_in_temporary_files",
+    "memory_of_system_v",
+    "reaches_for_the_network",
+    "searches_other_processes",
+    "searches_the_disk",
+    "traces_its_parent",
+}
+needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = needs_linux
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The judge's folder for temporary files, where nothing is to stay; the judge's environment holds a secret."""
+    folder = tmp_path_factory.mktemp("judge")
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    os.environ["DOJO_SECRET"] = "CANARY-ENVIRONMENT"
+    yield folder
+    tempfile.tempdir = before
+    del os.environ["DOJO_SECRET"]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(Mode.REQUIRE, id="bubblewrap", marks=needs_bubblewrap),
+        pytest.param(Mode.OFF, id="process"),
+    ],
+)
+def warm(request: pytest.FixtureRequest, temporary: Path) -> Iterator[Sandbox]:
+    """One sandbox for all attacks, as a cohort's submissions would share it."""
+    with Sandbox(["torch"], request.param) as sandbox:
+        look(sandbox, modules)  # from now on a spare worker waits, and the number of processes is constant
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def caged(temporary: Path) -> Iterator[Sandbox]:
+    """One with bubblewrap, for what only that can promise."""
+    with Sandbox(["torch"], Mode.REQUIRE) as sandbox:
+        look(sandbox, modules)  # from now on a spare worker waits, and the number of processes is constant
+        yield sandbox
+
+
+@pytest.fixture
+def guarded(toy: Exercise) -> Exercise:
+    """The toy course, with a canary in everything that a submission must not see."""
+    for name, text in {
+        "solution/double.py": "# CANARY-SOLUTION",
+        "hidden/test_double.py": 'SECRET = "CANARY-" + "SUITE" + "CONSTANT"',
+        "hidden/labels.json": "CANARY-LABEL",
+        "folder/exercise.toml": "# CANARY-SETTINGS",
+        "root/reports/ex01_double/report.json": "CANARY-REPORT",
+    }.items():
+        where, _, rest = name.partition("/")
+        path = getattr(toy, where) / rest
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(f"\n{text}\n")
+    limits = replace(toy.limits, test_seconds=30.0, memory_mb=512, scratch_mb=64)
+    return replace(toy, limits=limits)
+
+
+def admitted(attack: str) -> set[Verdict]:
+    """The verdicts that an attack's second line names."""
+    line = (TAMPERING / f"{attack}.py").read_text().splitlines()[1]
+    assert line.startswith("# verdicts: ")
+    return {Verdict(word.strip()) for word in line.removeprefix("# verdicts: ").split(",")}
+
+
+def run(toy: Exercise, code: str, sandbox: Sandbox, folder: Path) -> Report:
+    folder.mkdir(exist_ok=True)
+    (folder / "double.py").write_text(code)
+    return grade(toy, folder, Settings(seed=SEED), sandbox=sandbox)
+
+
+def results_of(report: Report) -> list[Any]:
+    return [test for task in report.tasks for test in task.tests]
+
+
+def rendered(report: Report) -> str:
+    """What the student reads on a terminal."""
+    out = io.StringIO()
+    print_report(Console(file=out, width=80, force_terminal=False), report, "exercises/ex01_double")
+    return out.getvalue()
+
+
+def below(root: int) -> set[int]:
+    """The processes below `root`, the dead ones left out."""
+    parents: dict[int, int] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            state, parent = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            parents[int(name)] = int(parent)
+    found = {root}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {root}
+
+
+def living(sandbox: Sandbox) -> int:
+    """How many processes there are below the judge, or of the sandbox wherever they hang."""
+    return len(below(os.getpid()) | marked(sandbox))
+
+
+def marked(sandbox: Sandbox) -> set[int]:
+    """Without a name space: processes that carry the sandbox's folder in their environment, wherever they hang."""
+    if sandbox.folder is None:
+        return set()
+    mark, found = str(sandbox.folder).encode(), set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if mark in Path(f"/proc/{name}/environ").read_bytes():
+                found.add(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def assert_nothing_stays(sandbox: Sandbox, before: int, temporary: Path) -> None:
+    deadline = time.monotonic() + 20.0  # for what is just ending, on a busy machine
+    while (after := living(sandbox)) != before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert after == before
+    assert [path for path in temporary.glob("*") if path != sandbox.folder] == []
+    names = ("dojo-was-here", "dojo-note", "held")
+    left = [path for name in names for folder in ("/tmp", "/dev/shm", ".") if (path := Path(folder, name)).exists()]
+    assert left == []
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attack(attack: str, guarded: Exercise, warm: Sandbox, temporary: Path, tmp_path: Path) -> None:
+    if warm.isolation is Isolation.PROCESS and attack in NEEDS_BUBBLEWRAP:
+        pytest.skip("separate processes alone do not hold this")
+    verdicts = admitted(attack)
+    if Verdict.TIME_LIMIT in verdicts:
+        guarded = replace(guarded, limits=replace(guarded.limits, test_seconds=1.0))
+    if attack == "memory_in_temporary_files":
+        guarded = replace(guarded, limits=replace(guarded.limits, scratch_mb=400))
+    files, before = sorted(guarded.root.rglob("*")), living(warm)
+
+    report = run(guarded, (TAMPERING / f"{attack}.py").read_text(), warm, tmp_path / "attack")
+
+    assert report.points == 0
+    assert report.verdict in verdicts, [(test.verdict, test.failure) for test in results_of(report)]
+    assert Verdict.JUDGE_ERROR not in {test.verdict for test in results_of(report)}
+    assert_harmless(report, attack)
+    assert_nothing_stays(warm, before, temporary)
+    ours = [path for path in sorted(guarded.root.rglob("*")) if "attack" not in path.parts]
+    assert [path for path in ours if path not in files and "__pycache__" not in path.parts] == []
+    # The same sandbox goes on.
+    honest = run(guarded, HONEST, warm, tmp_path / "honest")
+    assert (honest.verdict, honest.points) == (Verdict.ACCEPTED, 3)
+
+
+def assert_harmless(report: Report, attack: str) -> None:
+    """No canary and no seed in what a student gets, nothing found by a spy, nothing that a terminal obeys."""
+    student = report.for_student()
+    shown = rendered(report)
+    for text in (shown, student.to_json()):
+        assert not CANARY.search(text)
+        assert str(SEED) not in text
+    assert re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", shown) is None
+    assert not re.search(r"^\s*::", shown, re.MULTILINE)
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    for test in results_of(report):
+        assert "LEAK" not in test.printed
+    if "searched" in (TAMPERING / f"{attack}.py").read_text():
+        assert "searched" in results_of(report)[0].printed  # it came to its end, and found nothing
+
+
+def test_the_attacks_say_what_they_try() -> None:
+    for attack in ATTACKS:
+        assert (TAMPERING / f"{attack}.py").read_text().startswith('"""'), attack
+        assert admitted(attack), attack
+    assert len(ATTACKS) >= 60
+    assert set(ATTACKS) >= NEEDS_BUBBLEWRAP
+
+
+def test_the_instructor_alone_sees_the_suite_and_the_seed(guarded: Exercise, warm: Sandbox, tmp_path: Path) -> None:
+    report = run(guarded, "def double(x):\n    return x\n", warm, tmp_path / "wrong")
+    assert "CANARY-SUITE" in report.to_json()  # the canaries are where a leak would show them
+    assert str(SEED) in report.to_json()
+    assert not CANARY.search(report.for_student().to_json())
+    assert str(SEED) not in report.for_student().to_json()
+
+
+def test_notes_for_the_next_student_are_not_found(guarded: Exercise, caged: Sandbox, tmp_path: Path) -> None:
+    code = (TAMPERING / "carries_from_test_to_test.py").read_text()
+    for student in ("first", "second"):
+        report = run(guarded, code, caged, tmp_path / student)
+        assert [test.printed for test in results_of(report)] == ["searched for notes\n"] * 2
+
+
+SIDECAR = "import os, pathlib; pathlib.Path(__file__ + '.ran').touch(); os._exit(0)\n"
+SIDECARS = (
+    *(
+        "conftest.py",
+        "sitecustomize.py",
+        "usercustomize.py",
+        "torch.py",
+        "pytest.py",
+        "json.py",
+        "struct.py",
+        "socket.py",
+    ),
+    *("safetensors.py", "grader.py", "numpy.py", "ast.py", "test_double.py", "__init__.py", "__main__.py", "helper.py"),
+)
+
+
+@pytest.mark.parametrize("mode", [pytest.param(Mode.REQUIRE, marks=needs_bubblewrap), Mode.OFF])
+def test_files_beside_the_submission_are_not_taken(
+    mode: Mode, guarded: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "attack"
+    (folder / "__pycache__").mkdir(parents=True)
+    for name in SIDECARS:
+        (folder / name).write_text(SIDECAR)
+    tag = sys.implementation.cache_tag
+    (folder / "__pycache__" / f"double.{tag}.pyc").write_bytes(b"forged")
+    (folder / "evil.pth").write_text(f"import os; os._exit(0)\n{folder}\n")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (folder / "exercise.toml").write_text("points = 9999\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONSTARTUP", str(folder / "helper.py"))
+    with Sandbox(["torch"], mode) as sandbox:
+        honest = run(guarded, HONEST, sandbox, folder)
+        borrowed = run(guarded, "from helper import double\n", sandbox, folder)
+    assert (honest.verdict, honest.points, honest.max_points) == (Verdict.ACCEPTED, 3, 3)
+    assert (borrowed.verdict, borrowed.points) == (Verdict.RUN_TIME_ERROR, 0)
+    assert list(folder.rglob("*.ran")) == []
+
+
+# What a worker is, seen from inside. Each driver runs in the place of a submission.
+
+
+def look(sandbox: Sandbox, driver: Any, *args: Any) -> Any:
+    worker = sandbox.spawn({"double.py": "answer = 1\n"}, Limits(), SEED)
+    request = {"op": "run", "name": driver.__name__, "source": driver_source(driver), "args": args, "kwargs": {}}
+    reply = decode(worker.ask(encode(request), 30.0))
+    assert worker.finish() is None
+    assert "ok" in reply, reply
+    return reply["ok"]
+
+
+def environment(sub):
+    import os
+
+    return dict(os.environ)
+
+
+def test_the_environment_is_ours_to_the_letter(warm: Sandbox) -> None:
+    seen = look(warm, environment)
+    assert set(seen) <= {
+        *("PATH", "HOME", "TMPDIR", "LANG", "PWD", "PYTHONHASHSEED", "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG"),
+        *(
+            "OMP_NUM_THREADS",
+            "MKL_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "OMP_WAIT_POLICY",
+            "MPLBACKEND",
+            "MPLCONFIGDIR",
+        ),
+        *("PYTORCH_NVML_BASED_CUDA_CHECK", "KMP_INIT_AT_FORK", "LC_CTYPE"),
+    }
+    assert not CANARY.search(str(seen))
+
+
+def descriptors(sub):
+    import os
+
+    kinds = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            kinds[int(name)] = os.readlink(f"/proc/self/fd/{name}").partition(":")[0]
+        except FileNotFoundError:
+            pass  # the listing's own
+    return kinds
+
+
+def test_only_the_standard_streams_and_one_socket_are_open(warm: Sandbox) -> None:
+    seen = look(warm, descriptors)
+    assert [seen.pop(number) for number in (0, 1, 2)] == ["/dev/null", "pipe", "pipe"]
+    assert list(seen.values()) == ["socket"]
+
+
+def rights(sub):
+    import ctypes
+
+    with open("/proc/self/status") as file:
+        rows = dict(line.rstrip("\n").split(":\t", 1) for line in file)
+    libc = ctypes.CDLL(None)
+    refused = {
+        "unshare user": libc.unshare(0x10000000),
+        "unshare mounts": libc.unshare(0x20000),
+        "unshare network": libc.unshare(0x40000000),
+        "mount": libc.mount(b"tmpfs", b"/tmp", b"tmpfs", 0, b""),
+        "remount": libc.mount(b"none", b"/", None, 32 | 4096, b""),
+        "unmount": libc.umount2(b"/proc", 2),
+    }
+    return {key: rows[key] for key in rows if key.startswith("Cap") or key in ("NoNewPrivs", "Uid")}, refused
+
+
+def test_a_worker_has_no_rights_and_gets_none(warm: Sandbox) -> None:
+    status, refused = look(warm, rights)
+    assert status["NoNewPrivs"] == "1"
+    root_without_bubblewrap = warm.isolation is Isolation.PROCESS and os.geteuid() == 0
+    if root_without_bubblewrap:
+        assert status["Uid"].split() == ["65534"] * 4
+        assert int(status["CapEff"], 16) == 1 << 2  # to read what root may: the interpreter may lie in root's home
+        assert int(status["CapBnd"], 16) == 0
+    elif warm.isolation is Isolation.BUBBLEWRAP:
+        assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+        assert set(refused.values()) == {-1}
+
+
+def processes(sub):
+    import os
+
+    seen = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    closed = {}
+    for name in ("environ", "mem", "maps", "auxv", "fd", "cwd", "root", "exe", "ns/pid"):
+        path = f"/proc/1/{name}"
+        try:
+            os.listdir(path) if name == "fd" else os.readlink(path) if name in (
+                "cwd",
+                "root",
+                "exe",
+                "ns/pid",
+            ) else open(path, "rb").read(16)
+            closed[name] = False
+        except OSError:
+            closed[name] = True
+    outcomes = []
+    for number in (0, 9, 15, 19):
+        try:
+            os.kill(1, number)
+            outcomes.append(number)
+        except OSError:
+            pass
+    os.sched_yield()
+    return seen, os.getpid(), closed, outcomes
+
+
+def test_a_worker_sees_itself_and_an_untouchable_parent(caged: Sandbox) -> None:
+    seen, own, closed, _ = look(caged, processes)
+    assert seen == [1, own]
+    assert all(closed.values()), closed
+
+
+def writable(sub, folders):
+    import os
+
+    found = []
+    for folder in folders:
+        path = os.path.join(folder, "dojo-probe")
+        try:
+            open(path, "w").close()
+            os.unlink(path)
+            found.append(folder)
+        except OSError:
+            pass
+    for path in (
+        "/proc/self/oom_score_adj",
+        "/proc/self/clear_refs",
+        "/proc/sys/kernel/hostname",
+        "/submission/double.py",
+    ):
+        try:
+            open(path, "r+").close()
+            found.append(path)
+        except OSError:
+            pass
+    return found
+
+
+def test_only_the_private_temporary_folders_can_be_written(caged: Sandbox) -> None:
+    places = ["/", "/dev", "/dev/shm", "/etc", "/dojo", "/dojo/grader", "/dojo/packages", "/dojo/packages/0", "/root"]
+    places += ["/proc", "/sys", "/submission", "/tmp", "/tmp/work", "/usr", "/usr/local", "/home", "/var/tmp", "/run"]
+    places += [sys.base_prefix, str(Path(sys.base_prefix).parent), str(Path.home())]
+    assert look(caged, writable, places) == ["/dev/shm", "/tmp", "/tmp/work"]
+
+
+def visible(sub, roots, skipped):
+    import os
+
+    found = []
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            folders[:] = [name for name in folders if os.path.join(folder, name) not in skipped]
+            found += [os.path.join(folder, name) for name in files]
+    return found, sorted(os.listdir("/"))
+
+
+def test_homes_and_the_course_are_not_there(caged: Sandbox, guarded: Exercise) -> None:
+    checkout = TAMPERING.parents[1]
+    roots = [
+        str(guarded.root),
+        str(checkout),
+        str(Path.home()),
+        "/root",
+        "/home",
+        "/work",
+        "/var",
+        "/opt",
+        "/srv",
+        "/mnt",
+    ]
+    found, top = look(caged, visible, roots, [sys.base_prefix])
+    assert found == []
+    known = {"bin", "dev", "dojo", "etc", "lib", "lib32", "lib64", "proc", "sbin", "submission", "tmp", "usr"}
+    assert set(top) <= known | {Path(sys.base_prefix).parts[1]}
+
+
+def network(sub, port):
+    import errno
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        code = probe.connect_ex(("127.0.0.1", port))
+    with open("/proc/net/dev") as file:
+        interfaces = [line.split(":")[0].strip() for line in file.readlines()[2:]]
+    flags = {}
+    for name in interfaces:
+        try:
+            with open(f"/sys/class/net/{name}/flags") as file:
+                flags[name] = int(file.read(), 16) & 1
+        except FileNotFoundError:
+            flags[name] = 0
+    return errno.errorcode.get(code, "connected"), interfaces
+
+
+def test_there_is_no_network_and_no_way_to_the_judges_ports(caged: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        outcome, interfaces = look(caged, network, server.getsockname()[1])
+        with pytest.raises(TimeoutError):
+            server.accept()
+    assert outcome in ("ENETUNREACH", "ECONNREFUSED")
+    assert interfaces in ([], ["lo"])
+
+
+def modules(sub):
+    import sys
+
+    return sorted(name for name in sys.modules if name.partition(".")[0] in ("grader", "pytest", "_pytest"))
+
+
+def test_of_the_grader_only_the_worker_and_the_wire_are_loaded(warm: Sandbox) -> None:
+    seen = look(warm, modules)
+    assert "grader.wire" in seen
+    assert [name for name in seen if not name.startswith(("grader.worker", "grader.wire")) and name != "grader"] == []
