@@ -98,7 +98,7 @@ def load_model(path: str | Path) -> nn.Module:
         model = build_model(**saved["hparams"])
         model.load_state_dict(saved["state"])
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error).split("\n")[0][:200]
+        reason = " ".join(str(error).split())[:200]  # on one line
         raise ValueError(f'"{path}" does not fit this network: {reason}') from None
     return model.eval()  # no dropout, and BatchNorm with the statistics of the training
     # END SOLUTION

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -10,9 +12,12 @@ from typing import Any, NoReturn
 
 from grader import __version__
 from grader.catalog import Catalog, Exercise, find_root
-from grader.errors import DojoError, UsageError
+from grader.errors import DojoError, JudgeError, UsageError
+from grader.text import clean_line
 
-EXIT_CODES = """exit codes: 0 all points, 1 the submission lost points, 2 wrong usage, 3 the judge failed, 130 interrupted"""
+EXIT_CODES = (
+    """exit codes: 0 all points, 1 the submission lost points, 2 wrong usage, 3 the judge failed, 130 interrupted"""
+)
 INTERRUPTED = 130
 
 
@@ -32,16 +37,22 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     grade = commands.add_parser("grade", help="grade an exercise", epilog=EXIT_CODES)
     grade.add_argument("exercise", metavar="EX", nargs="?", default="", help="a number, 'final', or 'all'")
-    grade.add_argument("--from", dest="source", metavar="PATH", help="'solutions', or a path to a submission (default: exercises)")
+    grade.add_argument(
+        "--from", dest="source", metavar="PATH", help="'solutions', or a path to a submission (default: exercises)"
+    )
     grade.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     grade.add_argument("--seed", help="a whole number, to repeat a run; secret by default")
     grade.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
     grade.add_argument("--suite", default="auto", help="auto, hidden or public (default: hidden where it is there)")
-    grade.add_argument("--audience", default="student", help="student or instructor, who sees seeds, inputs and test code")
+    grade.add_argument(
+        "--audience", default="student", help="student or instructor, who sees seeds, inputs and test code"
+    )
     grade.add_argument("--report", metavar="FILE", help="where the JSON goes (default: reports/SLUG/report.json)")
     commands.add_parser("list", help="list the exercises")
     verify = commands.add_parser("verify", help="check exercises against their planted submissions", epilog=EXIT_CODES)
-    verify.add_argument("exercise", metavar="EX", nargs="?", default="all", help="a number, 'final', or 'all' (default)")
+    verify.add_argument(
+        "exercise", metavar="EX", nargs="?", default="all", help="a number, 'final', or 'all' (default)"
+    )
     verify.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
     stubs = commands.add_parser("stubs", help="rewrite the stubs from the solutions")
     stubs.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one has drifted")
@@ -50,35 +61,51 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code. No traceback of ours reaches the terminal."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ✓ gets a question mark
     try:
-        options = parser().parse_args(arguments)
-        root = find_root(Path.cwd())
-        if options.command == "grade":
-            return _grade(root, options)
-        if options.command == "verify":
-            return _verify(root, options)
-        if options.command == "stubs":
-            return _stubs(root, options.check)
-        return _list(root)
+        code = _run(arguments)
+        sys.stdout.flush()  # a full disk is to be told here, not in the interpreter's last moments
+        return code
     except DojoError as error:
-        print(f"dojo: {error}", file=sys.stderr)
+        print(f"dojo: {clean_line(str(error), 2000)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("\ndojo: interrupted; nothing was written", file=sys.stderr)
+        print("\ndojo: interrupted; earlier reports are kept", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`dojo list | head`): what is left in the buffer has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader has gone (`dojo list | head`)
         return 0
+    except OSError as error:
+        _drop_output()
+        print(f"dojo: {clean_line(str(error))}; what was to be printed may be incomplete", file=sys.stderr)
+        return JudgeError.exit_code
+
+
+def _drop_output() -> None:
+    """What is left in the buffer has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: list[str] | None) -> int:
+    options = parser().parse_args(arguments)
+    root = find_root(Path.cwd())
+    if options.command == "grade":
+        return _grade(root, options)
+    if options.command == "verify":
+        return _verify(root, options)
+    if options.command == "stubs":
+        return _stubs(root, options.check)
+    return _list(root)
 
 
 def _grade(root: Path, options: argparse.Namespace) -> int:
-    from grader.session import Choices, grade_and_report
+    from grader.session import Choices, grade_all
 
     catalog = Catalog(root)
     chosen = _chosen(catalog, options.exercise)
     choices = Choices.parse(options)
-    return max(grade_and_report(exercise, choices) for exercise in chosen)
+    return grade_all(chosen, choices)
 
 
 def _verify(root: Path, options: argparse.Namespace) -> int:
@@ -91,7 +118,7 @@ def _chosen(catalog: Catalog, text: str) -> list[Exercise]:
     if not text:
         numbers = ", ".join(each.key for each in catalog.exercises)
         raise UsageError(f"which exercise? Give EX, as in `make grade EX=3`. The exercises are {numbers}, and 'all'.")
-    return catalog.exercises if text == "all" else [catalog.find(text)]
+    return catalog.exercises if text.strip().lower() == "all" else [catalog.find(text)]
 
 
 def _list(root: Path) -> int:
@@ -115,11 +142,9 @@ def _stubs(root: Path, check: bool) -> int:
 def command() -> NoReturn:
     """The entry point: runs a command and ends at once, for taking torch down in order costs 0.4 s."""
     code = main()
-    try:
+    with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
-        pass
     os._exit(code)
 
 

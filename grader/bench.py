@@ -1,6 +1,6 @@
 """`make bench`: what a grade costs, beside a bare `import torch`, in one run. Ratios travel; seconds do not.
 
-    python -m grader.bench [--rounds 7] [--save docs/results/bench.json]
+python -m grader.bench [--rounds 7] [--save docs/results/bench.json]
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def main() -> int:
     for row in rows:
         print(f"{row.name:36} {row.n:>3} {row.minimum:8.3f} {row.median:8.3f} {row.maximum:8.3f}")
     ratio = grade.median / bare.median
-    print(f"\ncold grade / bare import, medians: {ratio:.2f} (aim {COLD_AIM}); minima: {grade.minimum / bare.minimum:.2f}")
+    print(
+        f"\ncold grade / bare import, medians: {ratio:.2f} (aim {COLD_AIM}); minima: {grade.minimum / bare.minimum:.2f}"
+    )
     print(f"fresh worker ({isolation}), median: {worker.median * 1000:.0f} ms (aim {WORKER_AIM * 1000:.0f} ms)")
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     print(f"{machine}, load {load:.1f}")

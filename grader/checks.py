@@ -38,7 +38,13 @@ def check(condition: bool, *, expected: str, got: str, hint: str = "") -> None:
 
 
 def check_tensor(
-    got: Any, expected: torch.Tensor, *, rtol: float | None = None, atol: float | None = None, what: str = "", hint: str = ""
+    got: Any,
+    expected: torch.Tensor,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    what: str = "",
+    hint: str = "",
 ) -> None:
     """Fails unless `got` is a tensor like `expected`, to within `atol + rtol · |expected|` in each entry."""
     label = f"{what}: " if what else ""
@@ -67,7 +73,9 @@ def _check_values(
     strange = got.isfinite().logical_not() & expected.isfinite()
     if bool(strange.any()):
         index = tuple(strange.nonzero()[0].tolist())
-        _wrong(f"{label}finite values", f"{got[index].item()}{_at(index)} ({int(strange.sum())} of {got.numel()})", hint)
+        _wrong(
+            f"{label}finite values", f"{got[index].item()}{_at(index)} ({int(strange.sum())} of {got.numel()})", hint
+        )
     default = TOLERANCES[got.dtype]
     relative, absolute = default[0] if rtol is None else rtol, default[1] if atol is None else atol
     wide_got, wide_expected = got.double(), expected.double()
@@ -119,7 +127,12 @@ def check_close(
 
 
 def check_raises(
-    kind: type[Exception], function: Callable[..., Any], *args: Any, mentions: Sequence[str] = (), hint: str = "", **kwargs: Any
+    kind: type[Exception],
+    function: Callable[..., Any],
+    *args: Any,
+    mentions: Sequence[str] = (),
+    hint: str = "",
+    **kwargs: Any,
 ) -> None:
     """Fails unless the call raises exactly `kind`, with a message that holds each of `mentions`."""
     words = " and ".join(f"'{word}'" for word in mentions)
@@ -147,7 +160,7 @@ def show(value: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    """Like repr, with tensors and foreign objects in words. A tensor is never written out: it may be huge, or all shape."""
+    """Like repr, with tensors and foreign objects in words. Large tensors are not written out."""
     if type(value) is torch.Tensor:
         head = f"a tensor of shape {list(value.shape)}, {_short(value.dtype)}"
         return f"{head}: {value.tolist()}" if 0 < value.numel() <= 6 and value.dim() <= 4 else head

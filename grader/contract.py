@@ -18,6 +18,8 @@ from grader.sandbox import Mode
 from grader.session import one_of
 from grader.verify import Finding, verify
 
+WIDTH = 140  # of the table in a log
+
 
 def verify_and_report(exercises: list[Exercise], sandbox: str) -> int:
     """Verifies one exercise here, or several in processes of their own. 0 if all holds, 1 if something falls short."""
@@ -40,6 +42,8 @@ def _apart(exercise: Exercise, mode: Mode) -> int:
 
 def _one(exercise: Exercise, mode: Mode) -> int:
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
     table = Table(title=f"{exercise.slug}: {exercise.title}", title_justify="left", box=None, padding=(0, 1))
     for heading in ("", "case", "got", "s", "by"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "s" else "left")

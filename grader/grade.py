@@ -42,8 +42,8 @@ class Settings:
 class Progress:
     """What is told while a suite runs."""
 
-    started: Callable[[str], None] = lambda sentence: None
-    finished: Callable[[TestResult], None] = lambda result: None
+    started: Callable[[str], None] = lambda _: None
+    finished: Callable[[TestResult], None] = lambda _: None
 
 
 def open_sandbox(exercise: Exercise, settings: Settings) -> Sandbox:
@@ -94,7 +94,11 @@ def grade(
         seconds=round(time.monotonic() - began, 3),
     )
     tasks = _tasks(exercise, kind, results, faults)
-    return Report(exercise.slug, exercise.title, kind, provenance, tasks, submission.problem, submission.problem_verdict)
+    if submission.problem is not None:
+        tasks = _unread(exercise, submission.problem, submission.problem_verdict)
+    return Report(
+        exercise.slug, exercise.title, kind, provenance, tasks, submission.problem, submission.problem_verdict
+    )
 
 
 def _suite(exercise: Exercise, wanted: str) -> tuple[Path, str]:
@@ -109,7 +113,7 @@ def _suite(exercise: Exercise, wanted: str) -> tuple[Path, str]:
 
 
 def _device(wanted: str) -> str:
-    """"cuda" where it was asked for or is there. Asks the driver, not torch: that would cost the import and a context."""
+    """Where to grade: cuda if it was asked for or is there. Asks /dev, not torch, which would take a context."""
     present = any(Path("/dev").glob("nvidia[0-9]*"))
     if wanted == "cuda" and not present:
         raise UsageError("DEVICE=cuda was asked for, and this machine shows no NVIDIA device: use DEVICE=cpu or auto")
@@ -175,6 +179,21 @@ def _tasks(exercise: Exercise, kind: str, results: list[TestResult], faults: lis
         if tests or kind == "hidden":  # the public tests are samples, and may leave a task out
             rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests))
     return rows
+
+
+def _unread(exercise: Exercise, problem: Failure, verdict: Verdict) -> list[TaskResult]:
+    """Every task fails for the one reason that the submission can't be run."""
+    sentence = "The submission can be read"
+    return [
+        TaskResult(
+            task.number,
+            task.title,
+            task.points,
+            task.hints,
+            [TestResult("submission", sentence, task.number, verdict, 0.0, problem)],
+        )
+        for task in exercise.tasks
+    ]
 
 
 def _digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A submission in our own process, for plain `pytest exercises/…`: no sandbox, no points, the student's own traceback."""
+"""A submission in our own process, for plain pytest: no sandbox, no points, the student's own traceback."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class LocalSubmission:
             raise AttributeError(name)
         return getattr(self.module(Path(self._files[0]).stem), name)
 
-    def run(self, driver: Callable[..., Any], *args: Any, call: str = "", timeout: float | None = None, **kwargs: Any) -> Any:
+    def run(
+        self, driver: Callable[..., Any], *args: Any, call: str = "", timeout: float | None = None, **kwargs: Any
+    ) -> Any:
         """Calls `driver(self, …)` here."""
         self.last_call = call
         return driver(self, *args, **kwargs)

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from grader.remote import RemoteSubmission
     from grader.sandbox import Sandbox
 
+PHASES = 3  # setup, call, teardown
 ATTEMPTS = 2  # a fault of ours is tried once more
 
 
@@ -85,7 +86,7 @@ class Recorder:
         return TestResult(item.name, sentence(item), task, Verdict.TIME_LIMIT, 0.0, failure, attempts=0)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[None]:
         if call.excinfo is not None:
             self._errors.append(call.excinfo.value)
         self._seconds += call.duration
@@ -96,14 +97,14 @@ class Recorder:
         result = TestResult(item.name, sentence(item), task_of(item), Verdict.ACCEPTED, round(self._seconds, 4))
         result = replace(result, printed=submission.printed if submission is not None else "")
         ours = [error for error in self._errors if not isinstance(error, Failed)]
-        if ours or len(ran) < 3 and not self._errors:
+        if ours or (len(ran) < PHASES and not self._errors):
             # Skipped and expected failures come here too: they are not passes.
             return replace(result, verdict=Verdict.JUDGE_ERROR, failure=_our_fault(item, ours))
         if not self._errors:
             return result
         error = self._errors[0]
         assert isinstance(error, Failed)
-        failure = replace(error.failure, private=_evidence(item, submission, error))
+        failure = replace(error.failure, private=_evidence(item, submission))
         if not failure.call and submission is not None:
             failure = replace(failure, call=submission.last_call)
         return replace(result, verdict=error.verdict, failure=failure)
@@ -122,17 +123,19 @@ def sentence(item: pytest.Item) -> str:
     """What a test is about: the first line of its docstring, or its name in words."""
     function = getattr(item, "function", None)
     doc = inspect.getdoc(function) if function else None
-    text = doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
-    return text
+    return doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
 
 
 def _our_fault(item: pytest.Item, errors: list[BaseException]) -> Failure:
+    """Tells a student no more than the kind of error: its text may hold what the suite expects."""
     text = "".join("".join(traceback.format_exception(error)) for error in errors) or "the test did not run to its end"
-    last = str(errors[0]).splitlines()[0][:300] if errors and str(errors[0]) else text.splitlines()[-1][:300]
-    return Failure("a test that runs", f"a fault of the grader, not of yours: {last}", private=f"{item.nodeid}\n{text}")
+    kind = type(errors[0]).__name__ if errors else "the test did not run to its end"
+    return Failure(
+        "a test that runs", f"a fault of the grader, not of yours ({kind})", private=f"{item.nodeid}\n{text}"
+    )
 
 
-def _evidence(item: pytest.Item, submission: RemoteSubmission | LocalSubmission | None, error: Failed) -> str:
+def _evidence(item: pytest.Item, submission: RemoteSubmission | LocalSubmission | None) -> str:
     """For the instructor: the inputs of each call, and the test's own code."""
     function = getattr(item, "function", None)
     code = inspect.getsource(function) if function else ""

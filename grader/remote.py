@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import dis
 import inspect
 import io
@@ -37,7 +38,10 @@ class Raised:
     place: Place | None
 
     def __str__(self) -> str:
-        name = self.name if self.type == "other" else self.type
+        name = self.type
+        if name == "other":
+            # Its class may bear the name of a built-in one; then the name alone would puzzle.
+            name = f"your own class {self.name}" if hasattr(builtins, self.name) else self.name
         return f"{name}: {self.message}" if self.message else name
 
 
@@ -97,17 +101,27 @@ class RemoteSubmission:
             raise AttributeError(name)
         return RemoteFunction(self, name)
 
-    def run(self, driver: Callable[..., Any], *args: Any, call: str = "", timeout: float | None = None, **kwargs: Any) -> Any:
+    def run(
+        self, driver: Callable[..., Any], *args: Any, call: str = "", timeout: float | None = None, **kwargs: Any
+    ) -> Any:
         """Runs `driver(sub, *args, **kwargs)` in the worker and returns what it returns.
 
         `driver` is a self-contained top-level function; its source is sent. `call` is what the student reads.
         """
-        request = {"op": "run", "name": driver.__name__, "source": driver_source(driver), "args": args, "kwargs": kwargs}
+        request = {
+            "op": "run",
+            "name": driver.__name__,
+            "source": driver_source(driver),
+            "args": args,
+            "kwargs": kwargs,
+        }
         return self.ask(request, call or f"{driver.__name__}({describe_arguments(args, kwargs)})", timeout)
 
     def script(self, name: str, *args: str, timeout: float | None = None) -> ScriptResult:
         """Runs a file of the submission as `python NAME ARGS…` in its scratch folder."""
-        answer = self.ask({"op": "script", "name": name, "args": list(args)}, f"python {' '.join([name, *args])}", timeout)
+        answer = self.ask(
+            {"op": "script", "name": name, "args": list(args)}, f"python {' '.join([name, *args])}", timeout
+        )
         try:
             if type(answer) is not dict:
                 raise TypeError("a dict is due")
@@ -122,7 +136,9 @@ class RemoteSubmission:
         """Writes a file into the scratch folder, which scripts run in."""
         import torch
 
-        tensor = torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
+        tensor = (
+            torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
+        )
         tensor.wire_device = "cpu"  # type: ignore[attr-defined]
         self.ask({"op": "put", "name": name, "content": tensor}, f"(the grader writes '{name}')")
 
@@ -207,7 +223,12 @@ class RemoteSubmission:
     def _ended(self, end: WorkerEnd) -> Failed:
         verdict, expected, got, hint = {
             "time": (Verdict.TIME_LIMIT, "an answer in time", f"none within {end.detail}", "does a loop never end?"),
-            "memory": (Verdict.MEMORY_LIMIT, f"at most {end.detail} of memory", "more", "which tensor is the largest, and is it needed?"),
+            "memory": (
+                Verdict.MEMORY_LIMIT,
+                f"at most {end.detail} of memory",
+                "more",
+                "which tensor is the largest, and is it needed?",
+            ),
             "processes": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} processes", "more than that", ""),
             "threads": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} threads", "more than that", ""),
             "hiding": (Verdict.RUN_TIME_ERROR, "an answer", "interference: a process hid itself from the grader", ""),
@@ -248,7 +269,11 @@ def _missing(body: dict[str, Any], call: str) -> Failure:
     name, module = _text(body["name"], 80), _text(body["module"], 80)
     near = [_text(other, 80) for other in _items(body["near"])]
     holds = f", but there is '{near[0]}'" if near else ""
-    hint = f"names are fixed by the exercise: is '{near[0]}' meant to be '{name}'?" if near else "names are fixed by the exercise"
+    hint = (
+        f"names are fixed by the exercise: is '{near[0]}' meant to be '{name}'?"
+        if near
+        else "names are fixed by the exercise"
+    )
     return Failure(f"'{name}' in {module}.py", f"no such name{holds}", call, hint)
 
 

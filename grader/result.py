@@ -1,4 +1,4 @@
-"""What a grading run found: verdicts, failures, points. One versioned JSON per submission; every view is drawn from it."""
+"""What a grading run found: verdicts, failures, points. One versioned JSON; every view is drawn from it."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         if path.is_file():
             shutil.copymode(path, temporary)  # a new file is its owner's alone: a report holds seeds and tests
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

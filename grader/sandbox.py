@@ -5,6 +5,7 @@ All processes of a submission come from here. A `Sandbox` lasts for a run; a `Wo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -78,11 +79,11 @@ class Sandbox:
         self.notice = ""
         self.versions: dict[str, str] = {}
         self.folder: Path | None = None  # only plain processes need one; bubblewrap's are mounts inside
-        self._log = tempfile.TemporaryFile()
         self._workers = 0
         self._spare: tuple[dict[str, str], Limits, Worker] | None = None
         self._ready = False
         bwrap = _find_bubblewrap(mode)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as the sandbox
         self.isolation = Isolation.BUBBLEWRAP if bwrap else Isolation.PROCESS
         if not bwrap and mode is Mode.AUTO:
             self.notice = "bubblewrap is not installed"
@@ -118,7 +119,9 @@ class Sandbox:
                 )
             except OSError as error:
                 raise JudgeError(f"could not start a worker process: {error}") from None
-        self._channel.sendall(encode({"isolated": bool(bwrap), "preload": self.preload}))
+        folder = str(self.folder) if self.folder else None
+        with contextlib.suppress(OSError):  # it has ended already: `wait_ready` finds out why
+            self._channel.sendall(encode({"isolated": bool(bwrap), "preload": self.preload, "folder": folder}))
 
     def wait_ready(self) -> None:
         """Blocks until the warm parent has imported its modules. Falls back to plain processes in mode auto."""
@@ -143,7 +146,7 @@ class Sandbox:
         deadline = time.monotonic() + START_SECONDS
         while (frame := self._reader.next_frame()) is None:
             ready, _, _ = select.select([self._channel], [], [], max(0.0, deadline - time.monotonic()))
-            data = self._channel.recv(65536) if ready else b""
+            data = _receive(self._channel) if ready else b""
             if not data:
                 raise JudgeError(f"the warm parent did not start: {self._last_words() or 'no reply in time'}")
             self._reader.feed(data)
@@ -155,7 +158,7 @@ class Sandbox:
         return lines[-1][:300] if lines else ""
 
     def spawn(self, files: Mapping[str, str], limits: Limits, seed: int) -> Worker:
-        """A fresh worker that holds `files` (name → text), with its own generators seeded; some tens of milliseconds."""
+        """A fresh worker that holds `files` (name → text), its generators seeded; takes some tens of milliseconds."""
         self.wait_ready()
         worker = self._take_spare(files, limits) or self._prepare(files, limits)
         worker.begin({"op": "begin", "device": self.device, "seed": seed})
@@ -183,16 +186,17 @@ class Sandbox:
         data, their_data = socket.socketpair()
         control, their_control = socket.socketpair()
         output, their_output = os.pipe()
-        descriptors = [their_data.fileno(), their_control.fileno(), their_output]
+        worker = Worker(data, control, output, limits, folder)
         try:
+            descriptors = [their_data.fileno(), their_control.fileno(), their_output]
             socket.send_fds(self._channel, [encode({"op": "fork"})], descriptors)
         except OSError as error:
+            worker.discard()
             raise JudgeError(f"the warm parent has ended: {self._last_words() or error}") from None
         finally:
             their_data.close()
             their_control.close()
             os.close(their_output)
-        worker = Worker(data, control, output, limits, folder)
         worker.set_up(
             {
                 "files": dict(files),
@@ -238,7 +242,9 @@ class Sandbox:
 class Worker:
     """One worker: requests go out, one reply comes back for each, within the limits."""
 
-    def __init__(self, data: socket.socket, control: socket.socket, output: int, limits: Limits, folder: Path | None) -> None:
+    def __init__(
+        self, data: socket.socket, control: socket.socket, output: int, limits: Limits, folder: Path | None
+    ) -> None:
         self.limits = limits
         self._data = data
         self._control = control
@@ -259,6 +265,7 @@ class Worker:
         try:
             self._control.sendall(encode(setup))
         except OSError as error:
+            self._hang_up()
             raise JudgeError(f"a worker's supervisor ended before it began: {error}") from None
 
     def begin(self, greeting: dict[str, Any]) -> None:
@@ -314,7 +321,7 @@ class Worker:
         if self._output in readable:
             self._take_output()
         if self._control in readable:
-            self._take_events(self._control.recv(65536))
+            self._take_events(_receive(self._control))
         if self._data not in readable:
             return None
         try:
@@ -370,7 +377,7 @@ class Worker:
         deadline = time.monotonic() + 5.0
         while self._ended is None and (left := deadline - time.monotonic()) > 0:
             ready, _, _ = select.select([self._control], [], [], min(left, 0.5))
-            data = self._control.recv(65536) if ready else None
+            data = _receive(self._control) if ready else None
             if data == b"":
                 break
             if data:
@@ -411,13 +418,13 @@ class Worker:
             if self._output in readable:
                 self._take_output()
             if self._control in readable:
-                self._take_events(self._control.recv(65536))
+                self._take_events(_receive(self._control))
         return self._usages.pop()
 
     def finish(self) -> str | None:
         """Says goodbye and ends the worker. Returns what was wrong if it sent more than its one reply."""
         surplus = None
-        if self._ended is None:
+        if self._ended is None and self._control.fileno() != -1:
             try:
                 reply = decode(self.ask(encode({"op": "bye"}), 2.0))
                 if reply != {"bye": True}:
@@ -438,6 +445,14 @@ class Worker:
             self._output = -1
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _receive(source: socket.socket) -> bytes:
+    """What has come; nothing when the other side has gone, also when it left something of ours unread."""
+    try:
+        return source.recv(65536)
+    except ConnectionResetError:
+        return b""
 
 
 def _exit_text(code: int) -> str:
@@ -469,12 +484,14 @@ def _packages() -> list[str]:
 def _bubblewrap_options(device: str) -> list[str]:
     """A read-only system, an empty home, no network; the parent alone may make name spaces for its workers.
 
-    It keeps two rights until a worker is prepared: SYS_ADMIN for name spaces and mounts, and SYS_RESOURCE to forbid
-    user name spaces, in which a worker would be root again and could mount memory that nobody counts.
+    It keeps three rights until a worker is prepared: SYS_ADMIN for name spaces and mounts, SYS_RESOURCE to forbid
+    user name spaces, in which a worker would be root again and could mount memory that nobody counts, and SETPCAP to
+    give all of them up for good.
     """
-    options = ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    options = [f"--unshare-{kind}" for kind in ("user", "pid", "net", "ipc", "uts", "cgroup-try")]
     options += ["--die-with-parent", "--new-session", "--hostname", "dojo", "--cap-drop", "ALL"]
-    options += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SYS_RESOURCE"]
+    for right in ("SYS_ADMIN", "SYS_RESOURCE", "SETPCAP"):
+        options += ["--cap-add", f"CAP_{right}"]
     binds = {Path("/usr"), Path(sys.base_prefix)}
     for link in ("bin", "sbin", "lib", "lib32", "lib64"):
         path = Path("/") / link

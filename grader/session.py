@@ -17,6 +17,7 @@ from grader.report import print_report
 from grader.result import Report, TestResult, Verdict, write_atomically
 from grader.sandbox import Mode
 from grader.submission import locate
+from grader.text import clean_line
 
 DEVICES = ("auto", "cpu", "cuda")
 SUITES = ("auto", "hidden", "public")
@@ -66,13 +67,36 @@ def _seed(text: str | None) -> int | None:
 
 def grade_and_report(exercise: Exercise, choices: Choices) -> int:
     """Grades, prints and saves. Returns the exit code."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
     folder = locate(exercise, choices.source)
     with Status(f"grading {exercise.slug} …", console=Console(stderr=True)) as status:
         report = grade(exercise, folder, choices.settings, _progress(status, exercise))
-    print_report(console, report, _short(exercise.folder), choices.instructor)
+    _print(console, report, _short(exercise.folder), choices.instructor)
     path = choices.report or exercise.root / "reports" / exercise.slug / "report.json"
     return max(report.exit_code, _save(report, path))
+
+
+def grade_all(exercises: list[Exercise], choices: Choices) -> int:
+    """Grades one after the other; a fault of ours in one does not keep the rest. Returns the worst exit code."""
+    worst = 0
+    for exercise in exercises:
+        try:
+            worst = max(worst, grade_and_report(exercise, choices))
+        except JudgeError as error:
+            print(f"dojo: exercise {exercise.key}: {clean_line(str(error))}", file=sys.stderr)
+            worst = max(worst, error.exit_code)
+    return worst
+
+
+def _print(console: Console, report: Report, folder: str, instructor: bool) -> None:
+    if console.is_terminal:
+        print_report(console, report, folder, instructor)
+        return
+    # In a file or a pipe the spaces that fill a line to the screen's width are only noise.
+    with console.capture() as capture:
+        print_report(console, report, folder, instructor)
+    for line in capture.get().splitlines():
+        print(line.rstrip())
 
 
 def _progress(status: Status, exercise: Exercise) -> Progress:
@@ -81,7 +105,7 @@ def _progress(status: Status, exercise: Exercise) -> Progress:
     def started(sentence: str) -> None:
         status.update(f"{exercise.slug}, test {done + 1}: {sentence} …")
 
-    def finished(result: TestResult) -> None:
+    def finished(_: TestResult) -> None:
         nonlocal done
         done += 1
 
@@ -95,7 +119,8 @@ def _save(report: Report, path: Path) -> int:
     try:
         write_atomically(path, report.to_json())
     except OSError as error:
-        text = f"the report could not be written to '{path}': {error.strerror}; the points above stand, an earlier report is kept"
+        kept = "the points above stand, an earlier report is kept"
+        text = f"the report could not be written to '{path}': {error.strerror}; {kept}"
         print(f"dojo: {text}", file=sys.stderr)
         return JudgeError.exit_code
     return 0

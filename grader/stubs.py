@@ -1,8 +1,8 @@
 """Derives a student's stubs from the solutions.
 
-    # BEGIN SOLUTION task 2: one optimisation step        raise NotImplementedError("task 2: one optimisation step")
-    ...                                             →
-    # END SOLUTION
+# BEGIN SOLUTION task 2: one optimisation step        raise NotImplementedError("task 2: one optimisation step")
+...                                             →
+# END SOLUTION
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def derive(source: str, name: str) -> str:
         begin = BEGIN.match(line)
         if begin and not opened:
             opened = number
-            lines.append(f'{begin[1]}raise NotImplementedError({json.dumps(begin[2], ensure_ascii=False)})')
+            lines.append(f"{begin[1]}raise NotImplementedError({json.dumps(begin[2], ensure_ascii=False)})")
         elif END.match(line) and opened:
             opened = 0
         elif begin or END.match(line) or "BEGIN SOLUTION" in line:

@@ -1,4 +1,4 @@
-"""Takes the files that an exercise names out of a submission: regular, UTF-8, up to 1 MB, valid Python. Runs nothing."""
+"""Takes the files that an exercise names out of a submission: regular, UTF-8, up to 1 MB. Runs nothing."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def _read(path: Path, name: str) -> bytes:
         got = f"a byte that is not UTF-8 (0x{content[error.start]:02x}) in line {line}"
         raise _Unusable(Failure(f"'{name}' as UTF-8 text", got, hint="save the file with the encoding UTF-8")) from None
     if "\0" in text:
-        raise _Unusable(Failure(f"'{name}' as Python source", "binary data", hint="hand in the source, not a build of it"))
+        raise _Unusable(
+            Failure(f"'{name}' as Python source", "binary data", hint="hand in the source, not a build of it")
+        )
     return content
 
 

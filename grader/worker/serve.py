@@ -23,7 +23,10 @@ from typing import Any
 
 from grader.wire import Caps, FrameReader, WireError, decode, encode
 
-BUILTIN_ERRORS = {kind: name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
+# By its own name: `vars` has OSError under its old names too.
+BUILTIN_ERRORS = {
+    kind: kind.__name__ for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)
+}
 MAX_MESSAGE = 1000
 MAX_FRAMES = 8
 MAX_SCRIPT_OUTPUT = 64 << 10

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -41,6 +42,8 @@ def main(descriptor: int) -> None:
     while (request := receive(channel, reader)) is not None:
         reap()
         fork_supervisor(channel, request[1], isolated)
+    if config["folder"] is not None:
+        shutil.rmtree(config["folder"], ignore_errors=True)  # a judge that was killed could not
 
 
 def warm_up(modules: list[str]) -> dict[str, str]:

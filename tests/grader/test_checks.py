@@ -345,7 +345,7 @@ def test_a_missing_exception_is_told_with_what_came_instead() -> None:
         ("UnicodeDecodeError", "", "UnicodeDecodeError: 3"),  # a subclass of ValueError
         ("Exception", "", "Exception: 3"),
         ("other", "ShapeError", "ShapeError: 3"),
-        ("other", "ValueError", "ValueError: 3"),  # a look-alike
+        ("other", "ValueError", "your own class ValueError: 3"),  # a look-alike
         ("SystemExit", "", "SystemExit: 3"),
     ],
 )

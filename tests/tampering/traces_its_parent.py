@@ -16,10 +16,22 @@ def double(x):
         for number in range(64):
             if pidfd >= 0 and libc.syscall(438, pidfd, number, 0) >= 0:
                 print("LEAK: took descriptor", number, "of", target)
-        for name in ("mem", "environ", "maps", "fd", "cwd", "root", "auxv", "stack", "task/1/mem"):
+        for name in (
+            "mem",
+            "environ",
+            "maps",
+            "fd/3",
+            "fd/4",
+            "fd/5",
+            "cwd/.",
+            "root/.",
+            "auxv",
+            "stack",
+            "task/1/mem",
+        ):
             path = f"/proc/{target}/{name}"
             try:
-                os.listdir(path) if name in ("fd", "cwd", "root") else open(path, "rb").read(64)
+                os.listdir(path) if name.endswith(".") else open(path, "rb").read(64)
                 print("LEAK: read", path)
             except OSError:
                 pass

@@ -20,7 +20,7 @@ def double(x):
     folders |= {
         os.path.dirname(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)
     }
-    for folder in folders:
+    for folder in filter(os.path.isabs, folders):
         for name in ("sitecustomize.py", "evil.pth", "__pycache__/torch.pyc", "__init__.py"):
             try:
                 with open(os.path.join(folder, name), "ab"):

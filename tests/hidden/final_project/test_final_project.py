@@ -494,10 +494,10 @@ def test_the_metrics_hold_the_loss_of_every_step(trained):
 def test_the_figure_is_a_png_and_shows_the_run(submission, trained, small):
     """The figure is a PNG image, and another run gives another figure."""
     put_split(submission, "train", small.train[:1])
-    succeed(submission, "train", "--data-dir", "data", *SMALL, "--seed", "21")
-    other = png_pixels(submission.get_file("training_loss.png"))
-    same = png_pixels(trained.get_file("training_loss.png")) == other
-    check(not same, expected="a figure of the run's own losses", got="the same figure for two different runs")
+    for seed in ("21", "22"):  # as many steps, other losses
+        succeed(submission, "train", "--data-dir", "data", *SMALL, "--seed", seed, "--figure", f"{seed}.png")
+    one, other = (png_pixels(submission.get_file(f"{seed}.png")) for seed in (21, 22))
+    check(one != other, expected="a figure of the run's own losses", got="the same figure for two different runs")
 
 
 @pytest.mark.task(3)
