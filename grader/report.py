@@ -20,6 +20,7 @@ MARKS = {
     Verdict.JUDGE_ERROR: ("!", "magenta"),
 }
 MISS = ("✗", "red")
+SHOWN = 2  # failures of a task that are told in full
 LABELS = 10  # width of "expected", and a gap
 WINDOW = 50  # characters of a line that a caret points into
 
@@ -70,12 +71,15 @@ def _tests(task: TaskResult, told: set[Failure]) -> Iterator[RenderableType]:
     if task.verdict is Verdict.NOT_ATTEMPTED:
         yield Text("  not attempted yet", style="dim")
         return
-    passed = sum(test.verdict is Verdict.ACCEPTED for test in task.tests)
-    for test in task.tests:
-        if test.verdict is not Verdict.ACCEPTED:
-            yield _test(test, told)
-    if passed and passed < len(task.tests):
-        yield Text(f"  {passed} of {len(task.tests)} tests pass", style="dim")
+    failed = [test for test in task.tests if test.verdict is not Verdict.ACCEPTED]
+    # The first failures are what to mend first; an instructor, whose tests carry their code, sees them all.
+    full = [test for number, test in enumerate(failed) if number < SHOWN or (test.failure and test.failure.private)]
+    for test in full:
+        yield _test(test, told)
+    if failed:
+        more = f"; {len(failed) - len(full)} more fail" if len(failed) > len(full) else ""
+        passed = len(task.tests) - len(failed)
+        yield Text(f"  {passed} of {len(task.tests)} tests pass{more}", style="dim")
 
 
 def _test(test: TestResult, told: set[Failure]) -> RenderableType:

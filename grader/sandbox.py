@@ -17,6 +17,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,6 +81,7 @@ class Sandbox:
         self.versions: dict[str, str] = {}
         self.folder: Path | None = None  # only plain processes need one; bubblewrap's are mounts inside
         self._workers = 0
+        self._given: weakref.WeakSet[Worker] = weakref.WeakSet()
         self._spare: tuple[dict[str, str], Limits, Worker] | None = None
         self._ready = False
         bwrap = _find_bubblewrap(mode)
@@ -187,6 +189,7 @@ class Sandbox:
         control, their_control = socket.socketpair()
         output, their_output = os.pipe()
         worker = Worker(data, control, output, limits, folder)
+        self._given.add(worker)
         try:
             descriptors = [their_data.fileno(), their_control.fileno(), their_output]
             socket.send_fds(self._channel, [encode({"op": "fork"})], descriptors)
@@ -214,7 +217,9 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends the warm parent and every process below it, and removes its folder."""
-        self._take_spare({}, Limits())
+        for worker in list(self._given):
+            worker.discard()  # without a name space its supervisor lives as long as we hold its channel
+        self._spare = None
         self._stop_process()
         self._log.close()
         if self.folder is not None:
@@ -273,7 +278,8 @@ class Worker:
         self.ask(encode(greeting), START_SECONDS)
 
     def discard(self) -> None:
-        """Ends a worker that was never used."""
+        """Ends a worker without a goodbye."""
+        self._ended = self._ended or WorkerEnd("exit", "its sandbox was closed")
         self._hang_up()
 
     @property

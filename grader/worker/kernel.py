@@ -49,6 +49,7 @@ def become_nobody() -> None:
 
     Reading is kept because the interpreter's own files may lie in root's home.
     """
+    _empty_bounding_set()  # while we may
     prctl(PR_SET_KEEPCAPS, 1)
     os.setgroups([])
     os.setgid(NOBODY)
@@ -59,10 +60,14 @@ def become_nobody() -> None:
 def drop_capabilities(kept: int = 0) -> None:
     """Gives up every capability but those of the mask `kept`, and for good: exec brings none back."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    for capability in range(64):
-        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-            break  # past the last capability of this kernel, or none held
+    _empty_bounding_set()
     _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0)
     sets = (ctypes.c_uint32 * 6)(kept, kept, 0)  # effective, permitted, inheritable, of the lower 32
     _checked(_libc.capset(header, sets), "capset")
+
+
+def _empty_bounding_set() -> None:
+    for capability in range(64):
+        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+            break  # past the last capability of this kernel, or no right to

@@ -25,7 +25,9 @@ from grader.wire import Caps, FrameReader, WireError, decode, encode
 
 # By its own name: `vars` has OSError under its old names too.
 BUILTIN_ERRORS = {
-    kind: kind.__name__ for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)
+    kind: kind.__name__
+    for kind in vars(builtins).values()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
 }
 MAX_MESSAGE = 1000
 MAX_FRAMES = 8

@@ -10,6 +10,7 @@ import contextlib
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -70,6 +71,22 @@ def supervise(control: socket.socket, data: int, output: int, isolated: bool, se
     setup = _receive(control, reader)
     if setup is None:
         return 0
+    try:
+        return _run(control, reader, setup, data, output, isolated, serve)
+    finally:
+        if not isolated:
+            shutil.rmtree(setup["folder"], ignore_errors=True)  # the judge may have done so before we made it
+
+
+def _run(
+    control: socket.socket,
+    reader: FrameReader,
+    setup: dict[str, Any],
+    data: int,
+    output: int,
+    isolated: bool,
+    serve: Serve,
+) -> int:
     limits = Limits(**setup["limits"])
     try:
         home, scratch = _prepare(setup, limits, isolated)

@@ -1,13 +1,11 @@
 """Makes itself unreadable, so that its memory files can't be counted."""
-# verdicts: run_time_error
+# verdicts: run_time_error, memory_limit_exceeded
 
 import ctypes
 import os
-import time
 
 
 def double(x):
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
-    descriptor = os.memfd_create("held")
-    os.write(descriptor, b"x" * (1 << 20))
-    time.sleep(60)
+    while True:
+        os.write(os.memfd_create("held"), b"x" * (16 << 20))
