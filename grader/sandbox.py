@@ -433,7 +433,7 @@ class Worker:
         if self._ended is None and self._control.fileno() != -1:
             try:
                 reply = decode(self.ask(encode({"op": "bye"}), 2.0))
-                if reply != {"bye": True}:
+                if reply != {"bye": True} or self._reader.pending:
                     surplus = "it sent a reply that nobody had asked for"
             except (WorkerEnd, WireError, JudgeError) as error:
                 # Dead or silent after its last answer: the answers stand. Surplus bytes: they don't.

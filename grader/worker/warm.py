@@ -37,6 +37,8 @@ def main(descriptor: int) -> None:
         from grader.worker import kernel
 
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    if isolated and fork(isolated) == 0:
+        os._exit(0)  # where name spaces are refused, it is to show now, and not at the first test
     versions = warm_up(config["preload"])
     channel.sendall(encode({"ready": True, "versions": versions}))
     while (request := receive(channel, reader)) is not None:
@@ -84,19 +86,29 @@ def reap() -> None:
 def fork_supervisor(channel: socket.socket, descriptors: list[int], isolated: bool) -> None:
     if len(descriptors) != DESCRIPTORS:
         raise WireError("a request for a worker without its descriptors")
-    if os.fork() == 0:
+    if fork(isolated) == 0:
         channel.close()
         run_supervisor(descriptors, isolated)
     for descriptor in descriptors:
         os.close(descriptor)
 
 
+def fork(isolated: bool) -> int:
+    """Forks; with isolation the child has name spaces of its own, and lasts no longer than we do."""
+    if not isolated:
+        return os.fork()
+    from grader.worker import kernel
+
+    child = kernel.fork_into_name_spaces()
+    if child == 0:
+        kernel.die_with_parent()
+    return child
+
+
 def run_supervisor(descriptors: list[int], isolated: bool) -> NoReturn:
-    """In the child: enters a PID name space of its own if it may, and becomes the supervisor. Never returns."""
+    """In the child: becomes the supervisor. Never returns."""
     code = 1
     try:
-        if isolated:
-            supervisor.enter_name_spaces()
         data, control, output = descriptors
         code = supervisor.supervise(socket.socket(fileno=control), data, output, isolated, serve.serve)
     except BaseException:

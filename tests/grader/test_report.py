@@ -203,7 +203,8 @@ def test_one_cause_behind_many_tests_is_told_once() -> None:
     other = outcome(V.RUN_TIME_ERROR, Failure("a value", "IndexError: 8", "double(8)", place=CRASH.place))
     text = shown(report_of(task_of(1, *tests), task_of(2, tests[0], other)))
     assert text.count("IndexError: 7") == 1
-    assert text.count("the same as above") == 3
+    assert text.count("the same as above") == 2
+    assert "0 of 3 tests pass; 1 more fail" in text
     assert text.count("IndexError: 8") == 1
 
 
