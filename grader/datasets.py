@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,3 +122,29 @@ def _as_tensors(file: Digits) -> LabelledImages:
     import torch
 
     return LabelledImages(torch.from_numpy(file.images), torch.from_numpy(file.targets))
+
+
+def download(folder: Path) -> None:
+    """Downloads MNIST, Fashion-MNIST and CIFAR-10 into `folder` through torchvision, where they are not there yet."""
+    import torchvision
+
+    for name in ("MNIST", "FashionMNIST", "CIFAR10"):
+        print(f"{name} ...", flush=True)
+        getattr(torchvision.datasets, name)(str(folder), download=True)
+
+
+def main() -> int:
+    """`make data`. 0, or 2 with one line where a download fails."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data")
+    try:
+        download(folder)
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        print(f'the data sets could not be downloaded into "{folder}": {reason}', file=sys.stderr)
+        return 2
+    print(f'in "{folder}"; corruptmnist has no public address: put its files into "{folder / "corruptmnist"}"')
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

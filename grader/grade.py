@@ -71,13 +71,14 @@ def grade(
     isolation, notice, versions = "", "", {}  # nothing was run yet
     results: list[TestResult] = []
     faults: list[str] = []
+    remarks: list[str] = []
     if submission.problem is None:
         # The sandbox imports torch in a process of its own while we import it here.
         with contextlib.ExitStack() as stack:
             used = sandbox or stack.enter_context(open_sandbox(exercise, settings))
             device = used.device
             recorder = _run_suite(exercise, submission, suite, used, seed, progress or Progress())
-            results, faults = recorder.results, recorder.faults
+            results, faults, remarks = recorder.results, recorder.faults, recorder.remarks
             isolation, notice, versions = used.isolation.value, used.notice, used.versions
     provenance = Provenance(
         grader=__version__,
@@ -97,7 +98,7 @@ def grade(
     if submission.problem is not None:
         tasks = _unread(exercise, submission.problem, submission.problem_verdict)
     return Report(
-        exercise.slug, exercise.title, kind, provenance, tasks, submission.problem, submission.problem_verdict
+        exercise.slug, exercise.title, kind, provenance, tasks, submission.problem, submission.problem_verdict, remarks
     )
 
 

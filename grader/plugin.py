@@ -48,6 +48,7 @@ class Recorder:
     def __init__(self, run: Run, started: Callable[[str], None], finished: Callable[[TestResult], None]) -> None:
         self.run = run
         self.results: list[TestResult] = []
+        self.remarks: list[str] = []  # of the suite, for the report
         self.faults: list[str] = []  # of ours, outside any test: a suite that does not import, say
         self._started = started
         self._finished = finished
@@ -93,7 +94,9 @@ class Recorder:
         return (yield)
 
     def _judge(self, item: pytest.Item, ran: list[pytest.TestReport]) -> TestResult:
-        submission = item.stash.get(SUBMISSION, None)
+        module = item.getparent(pytest.Module)
+        shared = module.stash.get(SUBMISSION, None) if module else None
+        submission = item.stash.get(SUBMISSION, shared)
         result = TestResult(item.name, sentence(item), task_of(item), Verdict.ACCEPTED, round(self._seconds, 4))
         result = replace(result, printed=submission.printed if submission is not None else "")
         ours = [error for error in self._errors if not isinstance(error, Failed)]
@@ -210,6 +213,21 @@ def rng(request: pytest.FixtureRequest) -> torch.Generator:
     recorder = _recorder(request)
     seed = recorder.run.seed if recorder else 0
     return torch.Generator().manual_seed(derived_seed(seed, "inputs", request.node.name))
+
+
+@pytest.fixture(scope="session")
+def secret_seed(request: pytest.FixtureRequest) -> Callable[[str], int]:
+    """Gives a seed for a purpose, from the run's secret seed: for what several tests of a suite share."""
+    recorder = _recorder(request)
+    seed = recorder.run.seed if recorder else 0
+    return lambda purpose: derived_seed(seed, "shared", purpose)
+
+
+@pytest.fixture(scope="session")
+def remark(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Puts a line into the report, such as which data set was used."""
+    recorder = _recorder(request)
+    return recorder.remarks.append if recorder else print
 
 
 @pytest.fixture

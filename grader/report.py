@@ -138,6 +138,8 @@ def _closing(report: Report, folder: str) -> Iterator[RenderableType]:
     mark, style = MARKS.get(report.verdict, MISS)
     total = f"{_number(report.points)} of {_number(report.max_points)} points"
     yield Text(f"\n{mark} {report.verdict.words}: {total}", style=f"bold {style}")
+    for remark in report.remarks:
+        yield Text(clean_line(remark), style="dim")
     if report.suite == "public":
         yield Text("These are the public tests only; the hidden ones decide the points.", style="dim")
     notice = report.provenance.notice

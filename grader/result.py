@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -147,6 +147,7 @@ class Report:
     tasks: list[TaskResult]
     problem: Failure | None = None  # what kept the whole submission from being run
     problem_verdict: Verdict = Verdict.RUN_TIME_ERROR
+    remarks: list[str] = field(default_factory=list)  # of the suite, such as which data set was used
     version: int = VERSION
 
     @property
@@ -211,6 +212,7 @@ def _report(body: dict[str, Any]) -> Report:
         tasks=[_task(row) for row in body["tasks"]],
         problem=_failure(body["problem"]),
         problem_verdict=Verdict(body["problem_verdict"]),
+        remarks=list(body["remarks"]),
     )
 
 

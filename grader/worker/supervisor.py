@@ -240,9 +240,7 @@ class Watch:
         self._over_limit()
         self.measuring = name == "mark"
         peak = self.peak
-        self._tell(
-            {"usage": {"private": peak.private, "file_pages": peak.file_pages, "high_water": peak.high_water}}
-        )
+        self._tell({"usage": {"private": peak.private, "file_pages": peak.file_pages, "high_water": peak.high_water}})
 
     def _tell(self, message: dict[str, object]) -> None:
         with contextlib.suppress(OSError):

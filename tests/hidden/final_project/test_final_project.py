@@ -22,7 +22,6 @@ from torch import Tensor
 from grader.checks import check, check_equal, check_raises, check_tensor
 from grader.datasets import find_corruptmnist
 from grader.generated import digits
-from grader.plugin import derived_seed
 from grader.remote import Raised, SubmissionError
 
 SECONDS = 30  # for all that takes a second or two; the full training may take the exercise's whole test_seconds
@@ -50,11 +49,6 @@ class Small(NamedTuple):
 
 
 # Helpers
-
-
-def secret_seed(request, purpose: str) -> int:
-    recorder = request.config.pluginmanager.get_plugin("dojo-recorder")
-    return derived_seed(recorder.run.seed, "final", purpose)
 
 
 def as_file(value: object) -> bytes:
@@ -242,15 +236,15 @@ def exists(sub, path):
 
 
 @pytest.fixture(scope="module")
-def small(request) -> Small:
+def small(secret_seed) -> Small:
     """A few digits in files turned by secret angles."""
-    return draw(secret_seed(request, "small"), PER_FILE)
+    return draw(secret_seed("small"), PER_FILE)
 
 
 @pytest.fixture(scope="module")
-def turned(request) -> Small:
+def turned(secret_seed) -> Small:
     """Enough digits in each file for an estimate of its angle."""
-    return draw(secret_seed(request, "turned"), 1000)
+    return draw(secret_seed("turned"), 1000)
 
 
 def draw(seed: int, per_file: int) -> Small:
@@ -662,10 +656,11 @@ def test_bad_data_get_one_line_and_exit_code_2(submission, checkpoint, small, fa
 
 
 @pytest.mark.task(5)
-def test_the_accuracy_on_unseen_images_is_high_enough(submission, trained, request, exercise):
+def test_the_accuracy_on_unseen_images_is_high_enough(submission, trained, secret_seed, remark, exercise):
     """`train` with its defaults, on all training images, gives a model that is right often enough on other images."""
-    found = find_corruptmnist(seed=secret_seed(request, "accuracy"))
-    generator = torch.Generator().manual_seed(secret_seed(request, "order"))
+    found = find_corruptmnist(seed=secret_seed("accuracy"))
+    remark(f"trained and tested on {found.source}")
+    generator = torch.Generator().manual_seed(secret_seed("order"))
     order = torch.randperm(len(found.test.targets), generator=generator)  # nothing to learn from the images' places
     images, labels = found.test.images[order], found.test.targets[order]
     put_split(submission, "train", [(file.images, file.targets) for file in found.train])

@@ -29,7 +29,9 @@ def _pair(images_path, labels_path):
 
 
 def _is_data(folder):
-    return os.path.isfile(os.path.join(folder, "train_images_0.pt")) or os.path.isfile(os.path.join(folder, "test_images.pt"))
+    return os.path.isfile(os.path.join(folder, "train_images_0.pt")) or os.path.isfile(
+        os.path.join(folder, "test_images.pt")
+    )
 
 
 def _search(data_dir):
