@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code. No traceback of ours reaches the terminal."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without ✓ gets a question mark
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: in order, with nothing left behind
     try:
         code = _run(arguments)
         sys.stdout.flush()  # a full disk is to be told here, not in the interpreter's last moments

@@ -48,12 +48,16 @@ class Recorder:
     def __init__(self, run: Run, started: Callable[[str], None], finished: Callable[[TestResult], None]) -> None:
         self.run = run
         self.results: list[TestResult] = []
+        self.interrupted = False
         self.remarks: list[str] = []  # of the suite, for the report
         self.faults: list[str] = []  # of ours, outside any test: a suite that does not import, say
         self._started = started
         self._finished = finished
         self._errors: list[BaseException] = []
         self._seconds = 0.0
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.interrupted = True  # a worker in the middle of a call has nothing more to say
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.outcome != "passed":
@@ -188,7 +192,8 @@ def _serve(request: pytest.FixtureRequest, node: pytest.Item) -> Iterator[Remote
         one = RemoteSubmission(run.sandbox, run.files, run.exercise.limits, seed)
     node.stash[SUBMISSION] = one
     yield one
-    one.finish()
+    if recorder is None or not recorder.interrupted:
+        one.finish()
 
 
 def _exercise(request: pytest.FixtureRequest) -> Exercise:

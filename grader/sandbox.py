@@ -30,6 +30,7 @@ from grader.errors import JudgeError, UsageError
 from grader.wire import Caps, Frame, FrameReader, WireError, decode, encode
 
 PACKAGE = Path(__file__).resolve().parent
+END_SECONDS = 20.0  # for a supervisor to end its worker, on a loaded machine
 START_SECONDS = 120.0  # torch without bytecode on a loaded machine takes long to import
 MEGABYTE = 1 << 20
 
@@ -444,13 +445,25 @@ class Worker:
     def _hang_up(self) -> None:
         if self._control.fileno() == -1:
             return
-        self._control.close()  # the supervisor ends itself and all below it
         self._data.close()
+        self._await_end()
         if self._output != -1:
             os.close(self._output)
             self._output = -1
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _await_end(self) -> None:
+        """Tells the supervisor to end all, and waits until it has: the next worker shares a network with this one."""
+        deadline = time.monotonic() + END_SECONDS
+        with self._control as control:
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_WR)
+            while (left := deadline - time.monotonic()) > 0:
+                ready, _, _ = select.select([control], [], [], left)
+                if ready and not _receive(control):
+                    return
+        raise JudgeError("a worker's processes did not end")
 
 
 def _receive(source: socket.socket) -> bytes:

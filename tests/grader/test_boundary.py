@@ -39,7 +39,7 @@ def double(x):
         raise ValueError(f"a scalar {x.item()}")
     return x + x
 """
-# What separate processes alone do not keep: these would find what is there, fill the machine's memory, or get away.
+# What separate processes alone do not keep: these would find or change what is there, or fill the machine's memory.
 NEEDS_BUBBLEWRAP = {
     "becomes_root_in_a_name_space",
     "carries_from_test_to_test",
@@ -52,10 +52,11 @@ NEEDS_BUBBLEWRAP = {
     "searches_other_processes",
     "searches_the_disk",
     "traces_its_parent",
+    "writes_to_the_packages",
 }
 # The processes of a sandbox between two tests: bubblewrap's two, the warm parent, and the next worker with its
 # supervisor, which bubblewrap's name spaces double.
-AT_REST = {Isolation.BUBBLEWRAP: 6, Isolation.PROCESS: 3}
+AT_REST = {Isolation.BUBBLEWRAP: 5, Isolation.PROCESS: 3}
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 pytestmark = needs_linux
