@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import linecache
 import os
 import platform
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -159,6 +161,7 @@ def _run_suite(
             code = pytest.main([*options, str(suite)], plugins=[plugin, Named()])
     finally:
         checks.grading_device.reset(token)
+        _forget(suite)
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not recorder.faults:
@@ -180,6 +183,14 @@ def _tasks(exercise: Exercise, kind: str, results: list[TestResult], faults: lis
         if tests or kind == "hidden":  # the public tests are samples, and may leave a task out
             rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests))
     return rows
+
+
+def _forget(suite: Path) -> None:
+    """Another run in this process reads the suite anew: it may have changed, or be another course's."""
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__file__", None) == str(suite):
+            del sys.modules[name]
+    linecache.checkcache(str(suite))
 
 
 def _unread(exercise: Exercise, problem: Failure, verdict: Verdict) -> list[TaskResult]:
