@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
-import dis
-import inspect
-import io
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from grader.catalog import Limits
+from grader.describe import describe_arguments, shown_in_full
+from grader.driver import driver_source
 from grader.errors import JudgeError
 from grader.result import Failed, Failure, Place, Verdict
-from grader.sandbox import Sandbox, Worker, WorkerEnd
+from grader.sandbox import Sandbox
 from grader.wire import WireError, decode, encode
+from grader.workers import Worker, WorkerEnd
 
 if TYPE_CHECKING:
     import torch
@@ -275,59 +273,6 @@ def _missing(body: dict[str, Any], call: str) -> Failure:
         else "names are fixed by the exercise"
     )
     return Failure(f"'{name}' in {module}.py", f"no such name{holds}", call, hint)
-
-
-def driver_source(driver: Callable[..., Any]) -> str:
-    """The source of a driver, checked to be one function that needs nothing of its suite. Raises ValueError."""
-    source = textwrap.dedent(inspect.getsource(driver))
-    tree = ast.parse(source)
-    function = tree.body[0]
-    if len(tree.body) != 1 or not isinstance(function, ast.FunctionDef):
-        raise ValueError(f"the driver '{driver.__name__}' is to be a plain top-level function")
-    borrowed = sorted(set(_global_loads(driver.__code__)) & set(driver.__globals__))
-    if driver.__closure__ or borrowed:
-        names = f" ({', '.join(borrowed)})" if borrowed else ""
-        raise ValueError(f"the driver '{driver.__name__}' uses names of its suite{names}; import or pass what it needs")
-    function.decorator_list = []
-    function.returns = None
-    for argument in ast.walk(function.args):
-        if isinstance(argument, ast.arg):
-            argument.annotation = None
-    return ast.unparse(tree)
-
-
-def _global_loads(code: Any) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "LOAD_GLOBAL":
-            yield str(instruction.argval)
-    for constant in code.co_consts:
-        if inspect.iscode(constant):
-            yield from _global_loads(constant)
-
-
-def describe_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """Arguments as a student may read them: tensors by dtype and shape, never by value."""
-    parts = [describe(value) for value in args] + [f"{name}={describe(value)}" for name, value in kwargs.items()]
-    return ", ".join(parts)
-
-
-def describe(value: Any) -> str:
-    """A value in a few words: a tensor by dtype and shape, something short by itself."""
-    kind = type(value)
-    if kind.__module__.startswith("torch") and hasattr(value, "shape"):
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-    text = repr(value) if isinstance(value, bool | int | str | None) else f"{kind.__name__}(…)"
-    return text if len(text) <= 40 else f"{text[:37]}…"
-
-
-def shown_in_full(request: dict[str, Any]) -> str:
-    """The inputs of a request, for the instructor."""
-    out = io.StringIO()
-    for number, value in enumerate(request.get("args", ())):
-        print(f"  argument {number}: {str(value)[:2000]}", file=out)
-    for name, value in request.get("kwargs", {}).items() if isinstance(request.get("kwargs"), dict) else ():
-        print(f"  {name}: {str(value)[:2000]}", file=out)
-    return out.getvalue()
 
 
 def on_cpu(tensor: torch.Tensor) -> torch.Tensor:

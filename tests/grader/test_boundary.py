@@ -22,8 +22,8 @@ import pytest
 from rich.console import Console
 
 from grader.catalog import Exercise, Limits
+from grader.driver import driver_source
 from grader.grade import Settings, grade
-from grader.remote import driver_source
 from grader.report import print_report
 from grader.result import Report, Verdict
 from grader.sandbox import Isolation, Mode, Sandbox

@@ -18,8 +18,9 @@ import pytest
 
 from grader.catalog import Limits
 from grader.errors import JudgeError, UsageError
-from grader.sandbox import Isolation, Mode, Sandbox, Worker, WorkerEnd
+from grader.sandbox import Isolation, Mode, Sandbox
 from grader.wire import WireError, decode, encode
+from grader.workers import Worker, WorkerEnd
 
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 MODES = [pytest.param(Mode.REQUIRE, id="bubblewrap", marks=needs_bubblewrap), pytest.param(Mode.OFF, id="process")]
@@ -318,7 +319,7 @@ def test_a_hundred_workers_leave_nothing(sandbox: Sandbox) -> None:
         assert ask(worker, "return sub.value") == {"ok": 1}
         assert worker.finish() is None
     assert open_descriptors() == descriptors
-    at_rest = 6 if sandbox.isolation is Isolation.BUBBLEWRAP else 3
+    at_rest = 5 if sandbox.isolation is Isolation.BUBBLEWRAP else 3
     assert wait_until(lambda: len(below(os.getpid())) == at_rest)
     if sandbox.folder is not None:
         assert wait_until(lambda: len(list(sandbox.folder.iterdir())) == 1)  # the next worker's

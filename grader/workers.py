@@ -1,0 +1,281 @@
+"""One worker as the judge sees it: requests go out, one reply comes back for each, within the limits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grader.catalog import Limits
+from grader.errors import JudgeError
+from grader.wire import Caps, Frame, FrameReader, WireError, decode, encode
+
+END_SECONDS = 20.0  # for a supervisor to end its worker, on a loaded machine
+BEGIN_SECONDS = 120.0  # for a worker to be ready, likewise
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Memory of a worker and all below it, in bytes, as its supervisor measured it."""
+
+    private: int
+    file_pages: int
+    high_water: int
+
+
+class WorkerEnd(Exception):
+    """The worker can't answer any more.
+
+    `kind` says why: time, memory, processes, threads, hiding, output, exit, garbage.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Worker:
+    """One worker: requests go out, one reply comes back for each, within the limits."""
+
+    def __init__(
+        self, data: socket.socket, control: socket.socket, output: int, limits: Limits, folder: Path | None
+    ) -> None:
+        self.limits = limits
+        self._data = data
+        self._control = control
+        self._output = output
+        self._folder = folder
+        self._reader = FrameReader(Caps(tensor_bytes=limits.reply_mb * MEGABYTE))
+        self._events = FrameReader(Caps(json_bytes=MEGABYTE, tensor_bytes=0))
+        self._printed = bytearray()
+        self._printed_total = 0
+        self._usages: list[Usage] = []
+        self._ended: WorkerEnd | None = None
+        self._supervised = False
+        data.setblocking(False)
+        os.set_blocking(output, False)
+
+    def set_up(self, setup: dict[str, Any]) -> None:
+        """Tells the supervisor what to prepare. Waits for it only where the files are more than a socket holds."""
+        try:
+            self._control.sendall(encode(setup))
+        except OSError as error:
+            self._hang_up()
+            raise JudgeError(f"a worker's supervisor ended before it began: {error}") from None
+
+    def begin(self, greeting: dict[str, Any]) -> None:
+        """Waits until the worker is ready for its first request."""
+        self.ask(encode(greeting), BEGIN_SECONDS)
+
+    def discard(self) -> None:
+        """Ends a worker without a goodbye."""
+        self._ended = self._ended or WorkerEnd("exit", "its sandbox was closed")
+        self._hang_up()
+
+    @property
+    def printed(self) -> str:
+        """The first part of what the worker wrote to stdout and stderr."""
+        return self._printed.decode("utf-8", "replace")
+
+    def ask(self, request: bytes, seconds: float) -> Frame:
+        """Sends a request and returns its reply. Raises WorkerEnd, or JudgeError for a fault of ours."""
+        if self._ended is not None:
+            raise self._ended
+        if self._reader.pending:
+            raise self._end("garbage", "it wrote to the grader's own channel")
+        deadline = time.monotonic() + seconds
+        waiting = memoryview(request)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._end("time", f"{seconds:.3g} s")
+            # A reply is complete only when the whole request has gone out: an earlier one is out of turn.
+            if waiting:
+                readable, writable, _ = select.select(self._inputs(), [self._data], [], left)
+                if writable:
+                    waiting = self._send(waiting)
+            else:
+                readable, _, _ = select.select(self._inputs(), [], [], left)
+            frame = self._read(readable)
+            if frame is not None:
+                if waiting:
+                    raise self._end("garbage", "it answered before it was asked")
+                return frame
+
+    def _inputs(self) -> list[Any]:
+        return [source for source in (self._data, self._control, self._output) if source != -1]
+
+    def _send(self, waiting: memoryview) -> memoryview:
+        try:
+            return waiting[self._data.send(waiting[: 1 << 20]) :]
+        except BlockingIOError:
+            return waiting
+        except OSError:
+            raise self._explain() from None
+
+    def _read(self, readable: list[Any]) -> Frame | None:
+        if self._output in readable:
+            self._take_output()
+        if self._control in readable:
+            self._take_events(receive(self._control))
+        if self._data not in readable:
+            return None
+        try:
+            chunk = self._data.recv(4 << 20)
+        except BlockingIOError:
+            return None
+        except OSError:
+            chunk = b""
+        if not chunk:
+            raise self._explain()
+        self._reader.feed(chunk)
+        try:
+            return self._reader.next_frame()
+        except WireError as error:
+            raise self._end("garbage", str(error)) from None
+
+    def _take_output(self) -> None:
+        try:
+            chunk = os.read(self._output, 1 << 20)
+        except BlockingIOError:
+            return
+        if not chunk:
+            os.close(self._output)
+            self._output = -1
+            return
+        self._printed_total += len(chunk)
+        room = 64 * 1024 - len(self._printed)
+        self._printed += chunk[: max(0, room)]
+        if self._printed_total > self.limits.output_mb * MEGABYTE:
+            raise self._end("output", f"{self.limits.output_mb} MB")
+
+    def _take_events(self, data: bytes) -> None:
+        """What the supervisor says. It is ours, so an unexpected end of it is a fault of ours."""
+        if not data:
+            self._explain()
+            raise self._ended or JudgeError("a worker's supervisor ended unexpectedly")
+        self._events.feed(data)
+        while (frame := self._events.next_frame()) is not None:
+            event = decode(frame)
+            if "usage" in event:
+                self._usages.append(Usage(**event["usage"]))
+            elif event["event"] == "started":
+                self._supervised = True
+            elif event["event"] == "fault":
+                raise JudgeError(str(event["message"]))
+            elif event["event"] == "limit":
+                raise self._end(event["what"], event["size"])
+            elif event["event"] == "exit" and self._ended is None:
+                self._ended = WorkerEnd("exit", _exit_text(event["code"]))
+
+    def _explain(self) -> WorkerEnd:
+        """Why the worker's channel closed: waits for the supervisor's word. Raises JudgeError if there is none."""
+        deadline = time.monotonic() + 5.0
+        while self._ended is None and (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select([self._control], [], [], min(left, 0.5))
+            data = receive(self._control) if ready else None
+            if data == b"":
+                break
+            if data:
+                self._take_events(data)
+            elif self._supervised and left < 4.0:
+                # It closed the channel and lives on: its own doing, and no answer can come any more.
+                return self._end("exit", "it closed the grader's channel")
+        if self._ended is None:
+            raise JudgeError("a worker ended and its supervisor did not say why")
+        return self._ended
+
+    def _end(self, kind: str, detail: str) -> WorkerEnd:
+        self._ended = WorkerEnd(kind, detail)
+        self._hang_up()
+        return self._ended
+
+    def mark_memory(self) -> Usage:
+        """Forgets the maxima so far and measures finely from now on; returns the usage now."""
+        return self._ask_usage("mark")
+
+    def peak_memory(self) -> Usage:
+        """The maxima since the mark."""
+        return self._ask_usage("peak")
+
+    def _ask_usage(self, name: str) -> Usage:
+        if self._ended is not None:
+            raise self._ended
+        self._usages.clear()
+        try:
+            self._control.sendall(encode({"op": name}))
+        except OSError:
+            raise self._explain() from None
+        deadline = time.monotonic() + 10.0
+        while not self._usages:
+            readable, _, _ = select.select(self._inputs()[1:], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise JudgeError("a worker's supervisor does not answer")
+            if self._output in readable:
+                self._take_output()
+            if self._control in readable:
+                self._take_events(receive(self._control))
+        return self._usages.pop()
+
+    def finish(self) -> str | None:
+        """Says goodbye and ends the worker. Returns what was wrong if it sent more than its one reply."""
+        surplus = None
+        if self._ended is None and self._control.fileno() != -1:
+            try:
+                reply = decode(self.ask(encode({"op": "bye"}), 2.0))
+                if reply != {"bye": True} or self._reader.pending:
+                    surplus = "it sent a reply that nobody had asked for"
+            except (WorkerEnd, WireError, JudgeError) as error:
+                # Dead or silent after its last answer: the answers stand. Surplus bytes: they don't.
+                surplus = str(error) if getattr(error, "kind", "") == "garbage" else None
+        self._hang_up()
+        return surplus
+
+    def _hang_up(self) -> None:
+        if self._control.fileno() == -1:
+            return
+        self._data.close()
+        self._await_end()
+        if self._output != -1:
+            os.close(self._output)
+            self._output = -1
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _await_end(self) -> None:
+        """Tells the supervisor to end all, and waits until it has: the next worker shares a network with this one."""
+        deadline = time.monotonic() + END_SECONDS
+        with self._control as control:
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_WR)
+            while (left := deadline - time.monotonic()) > 0:
+                ready, _, _ = select.select([control], [], [], left)
+                if ready and not receive(control):
+                    return
+        raise JudgeError("a worker's processes did not end")
+
+
+def receive(source: socket.socket) -> bytes:
+    """What has come; nothing when the other side has gone, also when it left something of ours unread."""
+    try:
+        return source.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
+def _exit_text(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
