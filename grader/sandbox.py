@@ -25,6 +25,7 @@ from typing import Any, Self
 from grader.bubblewrap import PACKAGE, environment, find_bubblewrap, options_for, package_folders
 from grader.catalog import Limits
 from grader.errors import JudgeError, UsageError
+from grader.seccomp import write_filter
 from grader.wire import Caps, FrameReader, decode, encode
 from grader.workers import MEGABYTE, Worker, receive
 
@@ -84,9 +85,14 @@ class Sandbox:
             # At places of our own: a checkout under /tmp would be covered by the workers' private /tmp.
             search = ["/dojo", *(f"/dojo/packages/{number}" for number in range(len(package_folders())))]
             prefix = [bwrap, *options_for(self.device)]
+        rules = write_filter() if bwrap else None
+        descriptors = [theirs.fileno()]
+        if rules is not None:
+            descriptors.append(rules.fileno())
+            prefix += ["--seccomp", str(rules.fileno())]
         # sys.path is set by us: no .pth file, no user site, no PYTHONPATH, nothing of the submission's.
         start = f"import sys; sys.path += {search!r}; from grader.worker import warm; warm.main({theirs.fileno()})"
-        with theirs:
+        with theirs, rules or contextlib.nullcontext():
             try:
                 self._process = subprocess.Popen(
                     [*prefix, *python, "-c", start],
@@ -94,7 +100,7 @@ class Sandbox:
                     stdout=self._log,
                     stderr=self._log,
                     env=environment(self.device, home),
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=descriptors,
                     start_new_session=True,
                 )
             except OSError as error:

@@ -54,8 +54,7 @@ NEEDS_BUBBLEWRAP = {
     "traces_its_parent",
     "writes_to_the_packages",
 }
-# The processes of a sandbox between two tests: bubblewrap's two, the warm parent, and the next worker with its
-# supervisor, which bubblewrap's name spaces double.
+# The processes of a sandbox between two tests: bubblewrap's own two, the warm parent, the next worker, its supervisor.
 AT_REST = {Isolation.BUBBLEWRAP: 5, Isolation.PROCESS: 3}
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
