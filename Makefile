@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export EX FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade list stubs train evaluate test format lint types tests verify bench data lock clean
+.PHONY: help setup grade list doctor stubs train evaluate test format lint types tests verify bench data lock clean
 
 help: ## this list
 	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
@@ -36,6 +36,9 @@ grade: $(READY) ## grade an exercise: make grade EX=3
 
 list: $(READY) ## the exercises and their points
 	@$(BIN)/dojo list
+
+doctor: $(READY) ## is this machine fit to grade? what mends it
+	@$(BIN)/dojo doctor
 
 train: $(READY) ## train the final project
 	@$(BIN)/python final_project/main.py train

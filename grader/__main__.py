@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         "exercise", metavar="EX", nargs="?", default="all", help="a number, 'final', or 'all' (default)"
     )
     verify.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
+    commands.add_parser("doctor", help="is this machine fit to grade? what is wrong, and what mends it")
     stubs = commands.add_parser("stubs", help="rewrite the stubs from the solutions")
     stubs.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one has drifted")
     return main_parser
@@ -96,6 +97,10 @@ def _run(arguments: list[str] | None) -> int:
         return _grade(root, options)
     if options.command == "verify":
         return _verify(root, options)
+    if options.command == "doctor":
+        from grader.doctor import report
+
+        return report(root)
     if options.command == "stubs":
         return _stubs(root, options.check)
     return _list(root)

@@ -19,3 +19,7 @@ class JudgeError(DojoError):
     """A fault of ours or of the machine; it never costs a student points."""
 
     exit_code = 3
+
+
+class WorkerFault(JudgeError):
+    """A worker says that it could not read a request: its word alone, which a submission can forge."""

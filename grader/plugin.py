@@ -18,6 +18,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from grader.catalog import Exercise, find_root, read_exercise
+from grader.errors import DojoError, WorkerFault
 from grader.result import Failed, Failure, TestResult, Verdict
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Recorder:
 
     def __init__(self, run: Run, started: Callable[[str], None], finished: Callable[[TestResult], None]) -> None:
         self.run = run
+        self.files = run.files  # what a fresh worker holds
         self.results: list[TestResult] = []
         self.interrupted = False
         self.remarks: list[str] = []  # of the suite, for the report
@@ -79,8 +81,46 @@ class Recorder:
             self._errors, self._seconds = [], 0.0
             ran = runtestprotocol(item, nextitem=nextitem, log=False)
             result = replace(self._judge(item, ran), attempts=attempt)
-            if result.verdict is not Verdict.JUDGE_ERROR or attempt == ATTEMPTS:
+            if result.verdict is not Verdict.JUDGE_ERROR:
                 return result
+            if attempt == ATTEMPTS:
+                return self._compared(item, nextitem, result)
+
+    def _compared(self, item: pytest.Item, nextitem: pytest.Item | None, result: TestResult) -> TestResult:
+        """Whose fault it is that a test stumbled over what came: it runs on the reference, with the same inputs.
+
+        Where the reference passes, the suite is sound, and the submission's reply is what it could not read.
+        """
+        ours = [error for error in self._errors if not isinstance(error, Failed)]
+        submission = item.stash.get(SUBMISSION, None)
+        if submission is None or not ours or not all(_stumbled(error, item) for error in ours):
+            return result
+        reference = self._reference()
+        if reference is None:
+            return result
+        call, self.files = submission.last_call, reference
+        self._errors, self._seconds = [], 0.0
+        try:
+            control = self._judge(item, runtestprotocol(item, nextitem=nextitem, log=False))
+        finally:
+            self.files = self.run.files
+        if control.verdict is not Verdict.ACCEPTED:
+            return result
+        private = f"the reference passes on the same inputs\n{result.failure.private if result.failure else ''}"
+        got = f"a value that the test can't read ({type(ours[0]).__name__})"
+        failure = Failure("a value of the form that is due", got, call, private=private)
+        return replace(result, verdict=Verdict.WRONG_ANSWER, failure=failure)
+
+    def _reference(self) -> Mapping[str, str] | None:
+        """The reference's files, where there are any, and where no submission's process can come near them."""
+        from grader.sandbox import Isolation
+        from grader.submission import read_submission
+
+        exercise = self.run.exercise
+        if self.run.sandbox.isolation is not Isolation.BUBBLEWRAP or not exercise.solution.is_dir():
+            return None
+        reference = read_submission(exercise, exercise.solution)
+        return None if reference.problem else reference.files
 
     def _out_of_time(self, item: pytest.Item) -> TestResult | None:
         """A task's points are lost with its first time-out: waiting for its other tests to time out tells no more."""
@@ -131,6 +171,17 @@ def sentence(item: pytest.Item) -> str:
     function = getattr(item, "function", None)
     doc = inspect.getdoc(function) if function else None
     return doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
+
+
+def _stumbled(error: BaseException, item: pytest.Item) -> bool:
+    """Whether an error may lie with what came from a worker: it arose in the suite's own lines, not in the grader's."""
+    if isinstance(error, WorkerFault):
+        return True
+    if not isinstance(error, Exception) or isinstance(error, DojoError | AssertionError | OSError | MemoryError):
+        return False
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    inner = [file for file in files if file == item.path or file.parent == Path(__file__).parent]
+    return inner[-1:] == [item.path]
 
 
 def _our_fault(item: pytest.Item, errors: list[BaseException]) -> Failure:
@@ -189,7 +240,7 @@ def _serve(request: pytest.FixtureRequest, node: pytest.Item) -> Iterator[Remote
 
         run = recorder.run
         seed = derived_seed(run.seed, "worker", node.name)
-        one = RemoteSubmission(run.sandbox, run.files, run.exercise.limits, seed)
+        one = RemoteSubmission(run.sandbox, recorder.files, run.exercise.limits, seed)
     node.stash[SUBMISSION] = one
     yield one
     if recorder is None or not recorder.interrupted:

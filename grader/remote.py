@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from grader.catalog import Limits
 from grader.describe import describe_arguments, shown_in_full
 from grader.driver import driver_source
-from grader.errors import JudgeError
+from grader.errors import WorkerFault
 from grader.result import Failed, Failure, Place, Verdict
 from grader.sandbox import Sandbox
 from grader.wire import WireError, decode, encode
@@ -186,7 +186,7 @@ class RemoteSubmission:
         if kind == "ok":
             return body
         if kind == "fault":
-            raise JudgeError(_text(body, MAX_SHOWN) if type(body) is str else "a worker could not read a request")
+            raise WorkerFault(_text(body, MAX_SHOWN) if type(body) is str else "a worker could not read a request")
         if kind in ("raised", "import_failed", "missing") and type(body) is not dict:
             raise self._violation("a malformed reply")
         try:

@@ -412,7 +412,7 @@ def test_without_bubblewrap_plain_processes_run_and_say_so(path_with: Callable[[
 
 def test_required_bubblewrap_that_is_missing_is_refused(path_with: Callable[[str | None], None]) -> None:
     path_with(None)
-    with pytest.raises(UsageError, match="install the package 'bubblewrap'"):
+    with pytest.raises(UsageError, match=r"install .*'bubblewrap'"):
         Sandbox([], Mode.REQUIRE)
 
 
