@@ -20,9 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one worker may use. Seconds are of wall time."""
+    """What one worker may use. A test's seconds are of wall time, a process's of CPU time."""
 
     test_seconds: float = 10.0
+    cpu_seconds: float = 60.0
     memory_mb: int = 2048
     scratch_mb: int = 256
     output_mb: int = 16

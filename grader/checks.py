@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from itertools import islice
 from typing import Any, NoReturn
 
 import torch
@@ -28,6 +29,7 @@ TOLERANCES = {
     torch.float64: (1e-7, 1e-7),
 }
 MAX_SHOWN = 200
+MAX_ITEMS = 50  # of a list, a tuple or a dict; more do not fit, and a frame may hold 100,000
 __tracebackhide__ = True  # in plain pytest a student's traceback ends at the check, not inside it
 
 
@@ -85,7 +87,7 @@ def _check_values(
     excess = torch.where(same, torch.full_like(excess, -1.0), excess.nan_to_num(nan=math.inf, posinf=math.inf))
     if excess.numel() == 0 or float(excess.max()) <= 0:
         return
-    index = tuple(int(i) for i in torch.unravel_index(excess.argmax(), excess.shape))
+    index = _index_of(int(excess.argmax()), excess.shape)
     wrong = int((excess > 0).sum())
     difference = float((wide_got[index] - wide_expected[index]).abs())
     off = f", off by {difference:.3g}" if math.isfinite(difference) else ""
@@ -166,18 +168,29 @@ def _written(value: Any) -> str:
         return f"{head}: {value.tolist()}" if 0 < value.numel() <= 6 and value.dim() <= 4 else head
     if isinstance(value, Foreign):
         return f"an object of type {value}"
+    more = ", …" if isinstance(value, dict | list | tuple) and len(value) > MAX_ITEMS else ""
     if type(value) is dict:
-        return "{" + ", ".join(f"{_written(key)}: {_written(item)}" for key, item in value.items()) + "}"
+        items = islice(value.items(), MAX_ITEMS)
+        return "{" + ", ".join(f"{_written(key)}: {_written(item)}" for key, item in items) + more + "}"
     if type(value) is list:
-        return f"[{', '.join(map(_written, value))}]"
+        return f"[{', '.join(map(_written, value[:MAX_ITEMS]))}{more}]"
     if type(value) is tuple:
-        return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(map(_written, value[:MAX_ITEMS]))}{more}{',' if len(value) == 1 else ''})"
     return repr(value)
 
 
 def number(value: float) -> str:
     """A float with as many digits as help."""
     return f"{value:.7g}"
+
+
+def _index_of(place: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Where the entry number `place` stands. (torch.unravel_index would import sympy, which takes seconds.)"""
+    index: list[int] = []
+    for size in reversed(shape):
+        place, last = divmod(place, size)
+        index.insert(0, last)
+    return tuple(index)
 
 
 def _at(index: tuple[int, ...]) -> str:

@@ -50,7 +50,8 @@ class Progress:
 
 def open_sandbox(exercise: Exercise, settings: Settings) -> Sandbox:
     """Begins to warm a sandbox for `exercise`; the caller closes it. It may serve several submissions in turn."""
-    return Sandbox(exercise.preload, settings.sandbox, "cpu" if settings.device == "cpu" else _device(settings.device))
+    device = "cpu" if settings.device == "cpu" else _device(settings.device)
+    return Sandbox(exercise.preload, settings.sandbox, device, exercise.limits.memory_mb)
 
 
 def grade(

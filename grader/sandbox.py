@@ -6,7 +6,9 @@ All processes of a submission come from here. A `Sandbox` lasts for a run; a `Wo
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -24,11 +26,13 @@ from typing import Any, Self
 
 from grader.bubblewrap import PACKAGE, environment, find_bubblewrap, options_for, package_folders
 from grader.catalog import Limits
+from grader.cgroup import make_group
 from grader.errors import JudgeError, UsageError
 from grader.seccomp import write_filter
 from grader.wire import Caps, FrameReader, decode, encode
 from grader.workers import MEGABYTE, Worker, receive
 
+PARENT_MB = 1536  # for the warm parent, and for a next worker that is being prepared
 START_SECONDS = 120.0  # torch without bytecode on a loaded machine takes long to import
 
 
@@ -50,7 +54,10 @@ class Mode(StrEnum):
 class Sandbox:
     """The warm parent of a run's workers."""
 
-    def __init__(self, preload: list[str], mode: Mode = Mode.AUTO, device: str = "cpu") -> None:
+    def __init__(
+        self, preload: list[str], mode: Mode = Mode.AUTO, device: str = "cpu", memory_mb: int | None = None
+    ) -> None:
+        """Begins to start it. With `memory_mb`, what a worker may use, the kernel limits the whole where it can."""
         self.preload = preload
         self.device = device
         self.mode = mode
@@ -64,6 +71,10 @@ class Sandbox:
         bwrap = None if mode is Mode.OFF else find_bubblewrap()
         if bwrap is None and mode is Mode.REQUIRE:
             raise UsageError("the sandbox is required and bubblewrap is not installed: install 'bubblewrap'")
+        limit = (memory_mb + PARENT_MB) * MEGABYTE if memory_mb is not None else None
+        self.memory_group = (
+            make_group(f"dojo-{os.getpid()}-{secrets.token_hex(4)}", limit) if limit is not None else None
+        )
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as the sandbox
         self.isolation = Isolation.BUBBLEWRAP if bwrap else Isolation.PROCESS
         if not bwrap and mode is Mode.AUTO:
@@ -101,6 +112,9 @@ class Sandbox:
                     stderr=self._log,
                     env=environment(self.device, home),
                     pass_fds=descriptors,
+                    preexec_fn=self.memory_group.enter
+                    if self.memory_group
+                    else None,  # no thread of ours holds a lock yet
                     start_new_session=True,
                 )
             except OSError as error:
@@ -172,7 +186,7 @@ class Sandbox:
         data, their_data = socket.socketpair()
         control, their_control = socket.socketpair()
         output, their_output = os.pipe()
-        worker = Worker(data, control, output, limits, folder)
+        worker = Worker(data, control, output, limits, folder, self.memory_group)
         self._given.add(worker)
         try:
             descriptors = [their_data.fileno(), their_control.fileno(), their_output]
@@ -193,6 +207,7 @@ class Sandbox:
                     "memory_bytes": limits.memory_mb * MEGABYTE,
                     "scratch_bytes": limits.scratch_mb * MEGABYTE,
                     "processes": limits.processes,
+                    "cpu_seconds": math.ceil(limits.cpu_seconds),
                     "open_files": limits.open_files,
                 },
             }
@@ -206,6 +221,8 @@ class Sandbox:
         self._spare = None
         self._stop_process()
         self._log.close()
+        if self.memory_group is not None:
+            self.memory_group.remove()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -112,7 +112,8 @@ def decode(frame: Frame, device: str | None = None) -> Any:
     without it they stay on the CPU and carry `worker_device`.
     """
     try:
-        tree = json.loads(frame.json_part, parse_constant=_refuse, parse_float=_refuse)
+        # Decoded here: of bytes, json takes UTF-16 and UTF-32 too, and imports their codecs.
+        tree = json.loads(frame.json_part.decode("utf-8"), parse_constant=_refuse, parse_float=_refuse)
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError(f"the frame's JSON is broken: {str(error)[:200]}") from None
     return _Decoder(_load_tensors(frame.tensor_part), device).value(tree, 0)

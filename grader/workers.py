@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.catalog import Limits
+from grader.cgroup import MemoryGroup
 from grader.errors import JudgeError
 from grader.wire import Caps, Frame, FrameReader, WireError, decode, encode
 
@@ -47,9 +48,17 @@ class Worker:
     """One worker: requests go out, one reply comes back for each, within the limits."""
 
     def __init__(
-        self, data: socket.socket, control: socket.socket, output: int, limits: Limits, folder: Path | None
+        self,
+        data: socket.socket,
+        control: socket.socket,
+        output: int,
+        limits: Limits,
+        folder: Path | None,
+        group: MemoryGroup | None = None,
     ) -> None:
         self.limits = limits
+        self._group = group
+        self._kills = group.kills if group else 0
         self._data = data
         self._control = control
         self._output = output
@@ -176,6 +185,10 @@ class Worker:
                 raise self._end(event["what"], event["size"])
             elif event["event"] == "exit" and self._ended is None:
                 self._ended = WorkerEnd("exit", _exit_text(event["code"]))
+                if event["code"] == -signal.SIGXCPU:
+                    self._ended = WorkerEnd("time", f"{self.limits.cpu_seconds:g} s of CPU time")
+                if event["code"] == -signal.SIGKILL and self._group and self._group.kills > self._kills:
+                    self._ended = WorkerEnd("memory", f"{self.limits.memory_mb} MB")
 
     def _explain(self) -> WorkerEnd:
         """Why the worker's channel closed: waits for the supervisor's word. Raises JudgeError if there is none."""

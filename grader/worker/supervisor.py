@@ -127,6 +127,8 @@ def _become_worker(data: int, output: int, arm: int, limits: Limits, isolated: b
     low, high = sorted((data, arm))
     for start, end in ((3, low), (low + 1, high), (high + 1, 65536)):
         os.closerange(start, end)
+    cpu = limits.cpu_seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))  # a signal that says why, and then one that can't be held
     for name, value in (("CORE", 0), ("NOFILE", limits.open_files), ("FSIZE", limits.scratch_bytes)):
         number = getattr(resource, f"RLIMIT_{name}")
         ceiling = resource.getrlimit(number)[1]
@@ -141,6 +143,8 @@ def _become_worker(data: int, output: int, arm: int, limits: Limits, isolated: b
 def _give_up_rights(isolated: bool) -> None:
     from grader.worker import kernel
 
+    # Where memory runs out all the same, the kernel is to end the worker, and not us or the warm parent.
+    Path("/proc/self/oom_score_adj").write_text("1000")
     if isolated:
         # Read-only for the worker alone: the supervisor resets the worker's memory marks there.
         kernel.unshare(kernel.CLONE_NEWNS)

@@ -25,6 +25,7 @@ class Limits:
     memory_bytes: int
     scratch_bytes: int
     processes: int
+    cpu_seconds: int  # of each process
     open_files: int
 
 

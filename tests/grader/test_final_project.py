@@ -20,7 +20,12 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(MAIN), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+    # A shell's background job, as CI may be, ignores Ctrl-C, and so would all that it starts.
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, preexec_fn=heed_ctrl_c, **pipes)
+
+
+def heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")

@@ -11,6 +11,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -462,3 +463,36 @@ def test_a_warm_parent_that_is_killed_is_a_fault_of_ours(tmp_path: Path, monkeyp
         with pytest.raises(JudgeError):
             sandbox.spawn({"answer.py": ""}, LIMITS, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cpu_time_is_limited_apart_from_wall_time(sandbox: Sandbox) -> None:
+    worker = sandbox.spawn({"one.py": ""}, replace(LIMITS, cpu_seconds=1.0), 0)
+    assert end_of(worker, "while True: pass", 60.0) == ("time", "1 s of CPU time")
+    worker.finish()
+
+
+PARKED = """
+import os, socket
+
+near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+for _ in range(100):
+    file = os.memfd_create("x")
+    os.write(file, b"z" * (16 << 20))
+    socket.send_fds(near, [b"x"], [file])
+    os.close(file)
+"""
+
+
+def test_memory_that_no_process_shows_is_limited_by_a_cgroup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.sandbox.PARENT_MB", 200)
+    with Sandbox([], Mode.AUTO, memory_mb=64) as sandbox:
+        if sandbox.memory_group is None:
+            pytest.skip("no memory cgroup may be made here")
+        limits = replace(LIMITS, memory_mb=64, test_seconds=60.0)
+        worker = sandbox.spawn({"one.py": ""}, limits, 0)
+        assert end_of(worker, PARKED, 60.0) == ("memory", "64 MB")
+        worker.finish()
+        after = sandbox.spawn({"one.py": ""}, limits, 0)
+        assert ask(after, "return 1") == {"ok": 1}
+        after.finish()
+    assert not sandbox.memory_group.folder.exists()
