@@ -1,4 +1,5 @@
 """Right values and little memory, 64 rows of a at a time: the number of calls still grows with N."""
+# verdicts: wrong_answer, time_limit_exceeded
 
 import torch
 from torch import Tensor
