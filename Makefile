@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
-export EX FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT
+export EX FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade list doctor stubs train evaluate test format lint types tests verify bench data lock clean
+.PHONY: help setup grade list doctor stubs train evaluate test format lint types tests verify tamper fuzz faults bench data lock clean
 
 help: ## this list
 	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
@@ -70,6 +70,15 @@ verify: $(READY) ## the contract: solutions, stubs and planted submissions (EX=3
 
 stubs: $(READY) ## rewrite the stubs from the solutions
 	@$(BIN)/dojo stubs
+
+tamper: $(READY) ## every attack against exercises 1 to 3, as a table
+	@$(BIN)/python -m tests.tampering
+
+fuzz: $(READY) ## a million hostile frames; GUIDED=60: coverage-guided, for so many seconds (needs atheris)
+	@$(BIN)/python tests/fuzz/fuzz_wire.py $${GUIDED:+--guided "$$GUIDED"}
+
+faults: $(READY) ## faults of ours and of the machine: how each is taken, as a table
+	@$(BIN)/python tests/grader/faults.py
 
 bench: $(READY) ## measure: import of torch, a cold grade, a fresh worker
 	@$(BIN)/python -m grader.bench

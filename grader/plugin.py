@@ -6,20 +6,26 @@ pytest there is none, and `submission` is the module itself: quick, traceable, a
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
+import signal
+import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from _pytest.runner import runtestprotocol
+from _pytest.runner import call_and_report, runtestprotocol
 
 from grader.catalog import Exercise, find_root, read_exercise
-from grader.errors import DojoError, WorkerFault
+from grader.errors import DojoError, JudgeError, WorkerFault
 from grader.result import Failed, Failure, TestResult, Verdict
+from grader.workers import WorkerEnd
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 
 PHASES = 3  # setup, call, teardown
 ATTEMPTS = 2  # a fault of ours is tried once more
+BACKSTOP = 30  # a test of ours that outlasts its worker's limit this many times hangs
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,39 @@ class Recorder:
         self._finished = finished
         self._errors: list[BaseException] = []
         self._seconds = 0.0
+        self._kills_itself = False
 
-    def pytest_keyboard_interrupt(self) -> None:
-        self.interrupted = True  # a worker in the middle of a call has nothing more to say
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # A worker in the middle of a call has nothing more to say.
+        self.interrupted = excinfo.type is KeyboardInterrupt
+        if not self.interrupted:  # pytest's own ways to stop early, which no suite has a use for
+            self.faults.append(f"the suite was stopped: {excinfo.value}")
+
+    def pytest_internalerror(self, excrepr: object) -> bool:
+        self.faults.append(f"pytest failed:\n{excrepr}")
+        return True  # it is told, and need not be printed
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Iterator[None]:
+        with self._backstop():
+            return (yield)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.outcome != "passed":
             self.faults.append(f"the suite could not be collected:\n{report.longreprtext}")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for path in {item.path for item in session.items}:
+            if twice := shadowed(path.read_text("utf-8")):
+                self.faults.append(f"'{path}' has two tests of one name, and the first is never run: {twice}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        missing = [item.nodeid for item in getattr(session, "items", [])[len(self.results) :]]
+        if missing:
+            self.faults.append(f"tests without a result: {', '.join(missing)}")
+
+    def _backstop(self) -> AbstractContextManager[None]:
+        return backstop(self.run.exercise.limits.test_seconds * BACKSTOP)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
@@ -78,13 +111,23 @@ class Recorder:
         attempt = 0
         while True:
             attempt += 1
-            self._errors, self._seconds = [], 0.0
-            ran = runtestprotocol(item, nextitem=nextitem, log=False)
-            result = replace(self._judge(item, ran), attempts=attempt)
-            if result.verdict is not Verdict.JUDGE_ERROR:
+            result = replace(self._protocol(item, nextitem), attempts=attempt)
+            ours = result.verdict is Verdict.JUDGE_ERROR
+            killed = any(map(was_killed, self._errors))
+            if not ours and (not killed or self._kills_itself):
                 return result
             if attempt == ATTEMPTS:
-                return self._compared(item, nextitem, result)
+                # Killed once may be the machine's doing. Twice is the submission's, and is not doubted again.
+                self._kills_itself |= not ours
+                return self._compared(item, nextitem, result) if ours else result
+            # The module's fixtures end too: a worker that tests share is as dead as one of their own.
+            call_and_report(item, "teardown", log=False, nextitem=None)
+
+    def _protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> TestResult:
+        self._errors, self._seconds = [], 0.0
+        with self._backstop():
+            ran = runtestprotocol(item, nextitem=nextitem, log=False)
+        return self._judge(item, ran)
 
     def _compared(self, item: pytest.Item, nextitem: pytest.Item | None, result: TestResult) -> TestResult:
         """Whose fault it is that a test stumbled over what came: it runs on the reference, with the same inputs.
@@ -99,9 +142,8 @@ class Recorder:
         if reference is None:
             return result
         call, self.files = submission.last_call, reference
-        self._errors, self._seconds = [], 0.0
         try:
-            control = self._judge(item, runtestprotocol(item, nextitem=nextitem, log=False))
+            control = self._protocol(item, nextitem)
         finally:
             self.files = self.run.files
         if control.verdict is not Verdict.ACCEPTED:
@@ -144,8 +186,10 @@ class Recorder:
         result = TestResult(item.name, sentence(item), task_of(item), Verdict.ACCEPTED, round(self._seconds, 4))
         result = replace(result, printed=submission.printed if submission is not None else "")
         ours = [error for error in self._errors if not isinstance(error, Failed)]
-        if ours or (len(ran) < PHASES and not self._errors):
-            # Skipped and expected failures come here too: they are not passes.
+        marked = any(hasattr(report, "wasxfail") for report in ran)
+        whole = len(ran) == PHASES and all(report.passed for report in ran)
+        if ours or marked or not (whole or self._errors):
+            # Skipped tests and expected failures come here too: they are no passes.
             return replace(result, verdict=Verdict.JUDGE_ERROR, failure=_our_fault(item, ours))
         if not self._errors:
             return result
@@ -171,6 +215,38 @@ def sentence(item: pytest.Item) -> str:
     function = getattr(item, "function", None)
     doc = inspect.getdoc(function) if function else None
     return doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
+
+
+def shadowed(source: str) -> str:
+    """The names of tests that stand in a suite more than once: Python keeps the last one, and pytest sees no other."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    names = Counter(node.name for node in ast.parse(source).body if isinstance(node, kinds))
+    return ", ".join(name for name, count in names.items() if count > 1 and name.startswith("test"))
+
+
+def was_killed(error: BaseException) -> bool:
+    """Whether a test failed because its worker was killed, by itself or by the machine."""
+    return isinstance(error.__context__, WorkerEnd) and error.__context__.killed
+
+
+@contextmanager
+def backstop(seconds: float) -> Iterator[None]:
+    """Raises JudgeError in the block when it takes longer. Does nothing outside of the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise JudgeError(f"a suite of ours hangs: there was no end within {seconds:g} s")
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, left)  # of a run around this one
 
 
 def _stumbled(error: BaseException, item: pytest.Item) -> bool:

@@ -27,13 +27,15 @@ from typing import Any, Self
 from grader.bubblewrap import PACKAGE, environment, find_bubblewrap, options_for, package_folders
 from grader.catalog import Limits
 from grader.cgroup import make_group
-from grader.errors import JudgeError, UsageError
+from grader.errors import DojoError, JudgeError, UsageError
 from grader.seccomp import write_filter
 from grader.wire import Caps, FrameReader, decode, encode
 from grader.workers import MEGABYTE, Worker, receive
 
 PARENT_MB = 1536  # for the warm parent, and for a next worker that is being prepared
 START_SECONDS = 120.0  # torch without bytecode on a loaded machine takes long to import
+LOOK_SECONDS = 0.1  # between two looks at a warm parent that is starting
+DYING_SECONDS = 0.2  # in which one that was killed closes its channel
 
 
 class Isolation(StrEnum):
@@ -51,8 +53,12 @@ class Mode(StrEnum):
     OFF = "off"
 
 
+class ParentDied(JudgeError):
+    """The warm parent ended before it was ready."""
+
+
 class Sandbox:
-    """The warm parent of a run's workers."""
+    """The warm parent of a run's workers. One that dies is replaced."""
 
     def __init__(
         self, preload: list[str], mode: Mode = Mode.AUTO, device: str = "cpu", memory_mb: int | None = None
@@ -68,29 +74,48 @@ class Sandbox:
         self._given: weakref.WeakSet[Worker] = weakref.WeakSet()
         self._spare: tuple[dict[str, str], Limits, Worker] | None = None
         self._ready = False
-        bwrap = None if mode is Mode.OFF else find_bubblewrap()
-        if bwrap is None and mode is Mode.REQUIRE:
+        self._broken = ""  # why no warm parent starts any more
+        self._process: subprocess.Popen[bytes] | None = None
+        self._bwrap = None if mode is Mode.OFF else find_bubblewrap()
+        if self._bwrap is None and mode is Mode.REQUIRE:
             raise UsageError("the sandbox is required and bubblewrap is not installed: install 'bubblewrap'")
+        self.isolation = Isolation.BUBBLEWRAP if self._bwrap else Isolation.PROCESS
+        if not self._bwrap and mode is Mode.AUTO:
+            self.notice = "bubblewrap is not installed"
+        try:
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as the sandbox
+        except OSError as error:
+            raise JudgeError(f"there is no room for temporary files: {error}") from None
         limit = (memory_mb + PARENT_MB) * MEGABYTE if memory_mb is not None else None
         self.memory_group = (
             make_group(f"dojo-{os.getpid()}-{secrets.token_hex(4)}", limit) if limit is not None else None
         )
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as the sandbox
-        self.isolation = Isolation.BUBBLEWRAP if bwrap else Isolation.PROCESS
-        if not bwrap and mode is Mode.AUTO:
-            self.notice = "bubblewrap is not installed"
-        self._launch(bwrap)
+        try:
+            self._launch()
+        except JudgeError as error:
+            try:
+                self._fall_back(error)
+            except DojoError:
+                self.close()
+                raise
 
-    def _launch(self, bwrap: str | None) -> None:
+    def _launch(self) -> None:
         self._channel, theirs = socket.socketpair()
         self._reader = FrameReader(Caps(json_bytes=MEGABYTE, tensor_bytes=0))
+        with theirs:
+            self._start(theirs)
+        setup = {"preload": self.preload, "folder": str(self.folder) if self.folder else None}
+        with contextlib.suppress(OSError):  # it has ended already: `wait_ready` finds out why
+            self._channel.sendall(encode({"isolated": self.isolation is Isolation.BUBBLEWRAP, **setup}))
+
+    def _start(self, theirs: socket.socket) -> None:
+        bwrap = self._bwrap
         python = [sys.executable, "-I", "-S", "-B"]
         search = [str(PACKAGE.parent), *package_folders()]
         prefix: list[str] = []
         home = Path("/tmp")
         if not bwrap:
-            home = self.folder = Path(tempfile.mkdtemp(prefix="dojo-"))
-            home.chmod(0o711)  # a worker that is not root passes through to its own
+            home = self.folder = _temporary_folder()
         else:
             python[0] = os.path.realpath(sys.executable)
             # At places of our own: a checkout under /tmp would be covered by the workers' private /tmp.
@@ -103,7 +128,7 @@ class Sandbox:
             prefix += ["--seccomp", str(rules.fileno())]
         # sys.path is set by us: no .pth file, no user site, no PYTHONPATH, nothing of the submission's.
         start = f"import sys; sys.path += {search!r}; from grader.worker import warm; warm.main({theirs.fileno()})"
-        with theirs, rules or contextlib.nullcontext():
+        with rules or contextlib.nullcontext():
             try:
                 self._process = subprocess.Popen(
                     [*prefix, *python, "-c", start],
@@ -117,40 +142,63 @@ class Sandbox:
                     else None,  # no thread of ours holds a lock yet
                     start_new_session=True,
                 )
-            except OSError as error:
+            except (OSError, subprocess.SubprocessError) as error:
                 raise JudgeError(f"could not start a worker process: {error}") from None
-        folder = str(self.folder) if self.folder else None
-        with contextlib.suppress(OSError):  # it has ended already: `wait_ready` finds out why
-            self._channel.sendall(encode({"isolated": bool(bwrap), "preload": self.preload, "folder": folder}))
 
     def wait_ready(self) -> None:
         """Blocks until the warm parent has imported its modules. Falls back to plain processes in mode auto."""
+        if self._broken:
+            raise JudgeError(self._broken)
         if self._ready:
             return
         try:
-            self.versions = self._hello()["versions"]
+            self._await_hello()
         except JudgeError as error:
-            if self.isolation is Isolation.PROCESS:
-                raise
-            if self.mode is Mode.REQUIRE:
-                self.close()
-                raise UsageError(f"the sandbox is required and bubblewrap does not work here: {error}") from None
-            self._stop_process()
-            self.isolation = Isolation.PROCESS
-            self.notice = f"bubblewrap does not work here ({error})"
-            self._launch(None)
-            self.versions = self._hello()["versions"]
+            self._fall_back(error)
+            self._await_hello()
         self._ready = True
+
+    def _fall_back(self, error: JudgeError) -> None:
+        """To plain processes, where bubblewrap can't be started and need not be. Raises otherwise."""
+        if self.isolation is Isolation.PROCESS:
+            raise error
+        if self.mode is Mode.REQUIRE:
+            self.close()
+            raise UsageError(f"the sandbox is required and bubblewrap does not work here: {error}") from None
+        self._stop_process()
+        self._bwrap = None
+        self.isolation = Isolation.PROCESS
+        self.notice = f"bubblewrap does not work here ({error})"
+        self._launch()
+
+    def _await_hello(self) -> None:
+        """Waits for the warm parent. One that dies on the way, and does not hang, gets a second start."""
+        try:
+            self.versions = self._hello()["versions"]
+        except ParentDied:
+            self._end_all()
+            self._launch()
+            self.versions = self._hello()["versions"]
 
     def _hello(self) -> Any:
         deadline = time.monotonic() + START_SECONDS
         while (frame := self._reader.next_frame()) is None:
-            ready, _, _ = select.select([self._channel], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select([self._channel], [], [], LOOK_SECONDS)
             data = receive(self._channel) if ready else b""
+            if not ready and time.monotonic() < deadline and not self._bubblewrap_ended():
+                continue
+            if not ready and time.monotonic() >= deadline:
+                raise JudgeError("the warm parent did not start: no reply in time")
             if not data:
-                raise JudgeError(f"the warm parent did not start: {self._last_words() or 'no reply in time'}")
+                raise ParentDied(f"the warm parent did not start: {self._last_words() or 'it ended without a word'}")
             self._reader.feed(data)
         return decode(frame)
+
+    def _bubblewrap_ended(self) -> bool:
+        """What it had begun to set up may hold our channel open for ever. Leaves it unreaped: see `_stop_process`."""
+        if self.isolation is Isolation.PROCESS or self._process is None:
+            return False
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _last_words(self) -> str:
         self._log.seek(0)
@@ -160,11 +208,42 @@ class Sandbox:
     def spawn(self, files: Mapping[str, str], limits: Limits, seed: int) -> Worker:
         """A fresh worker that holds `files` (name → text), its generators seeded; takes some tens of milliseconds."""
         self.wait_ready()
+        try:
+            return self._spawn(files, limits, seed)
+        except JudgeError:
+            if self._lives():
+                raise
+        self._replace()
+        return self._spawn(files, limits, seed)
+
+    def _spawn(self, files: Mapping[str, str], limits: Limits, seed: int) -> Worker:
         worker = self._take_spare(files, limits) or self._prepare(files, limits)
-        worker.begin({"op": "begin", "device": self.device, "seed": seed})
+        try:
+            worker.begin({"op": "begin", "device": self.device, "seed": seed})
+        except BaseException:
+            _end(worker)
+            raise
         # The next one is made while this one works, and has run nothing when its turn comes.
-        self._spare = (dict(files), limits, self._prepare(files, limits))
+        with contextlib.suppress(JudgeError):  # this one has begun all the same; the next call meets the fault
+            self._spare = (dict(files), limits, self._prepare(files, limits))
         return worker
+
+    def _lives(self) -> bool:
+        """A warm parent says nothing by itself: its channel has something to read when it has ended."""
+        if self._channel.fileno() == -1:
+            return False
+        ended, _, _ = select.select([self._channel], [], [], DYING_SECONDS)
+        return not ended
+
+    def _replace(self) -> None:
+        """A fresh warm parent for one that has died. It is isolated alike, or the run has no more workers."""
+        self._end_all()
+        try:
+            self._launch()
+            self._await_hello()
+        except JudgeError as error:
+            self._broken = f"the warm parent has ended, and another one does not start: {error}"
+            raise JudgeError(self._broken) from None
 
     def _take_spare(self, files: Mapping[str, str], limits: Limits) -> Worker | None:
         if self._spare is None:
@@ -173,7 +252,7 @@ class Sandbox:
         self._spare = None
         if for_files == files and for_limits == limits:
             return worker
-        worker.discard()
+        _end(worker)
         return None
 
     def _prepare(self, files: Mapping[str, str], limits: Limits) -> Worker:
@@ -182,22 +261,11 @@ class Sandbox:
         folder = None
         if self.folder is not None:
             folder = self.folder / f"worker-{self._workers}"
-            folder.mkdir(mode=0o711)
-        data, their_data = socket.socketpair()
-        control, their_control = socket.socketpair()
-        output, their_output = os.pipe()
-        worker = Worker(data, control, output, limits, folder, self.memory_group)
-        self._given.add(worker)
-        try:
-            descriptors = [their_data.fileno(), their_control.fileno(), their_output]
-            socket.send_fds(self._channel, [encode({"op": "fork"})], descriptors)
-        except OSError as error:
-            worker.discard()
-            raise JudgeError(f"the warm parent has ended: {self._last_words() or error}") from None
-        finally:
-            their_data.close()
-            their_control.close()
-            os.close(their_output)
+            try:
+                folder.mkdir(mode=0o711)
+            except OSError as error:
+                raise JudgeError(f"there is no room for a worker's files: {error}") from None
+        worker = self._request(limits, folder)
         worker.set_up(
             {
                 "files": dict(files),
@@ -214,32 +282,74 @@ class Sandbox:
         )
         return worker
 
+    def _request(self, limits: Limits, folder: Path | None) -> Worker:
+        """Hands the ends of a new worker's channels to the warm parent, which forks."""
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            try:
+                pairs = [socket.socketpair() for _ in range(2)]
+                for mine, other in pairs:
+                    ours.enter_context(mine)
+                    theirs.enter_context(other)
+                output, their_output = os.pipe()
+                ours.callback(os.close, output)
+                theirs.callback(os.close, their_output)
+                descriptors = [*(other.fileno() for _, other in pairs), their_output]
+                socket.send_fds(self._channel, [encode({"op": "fork"})], descriptors)
+            except OSError as error:
+                raise JudgeError(f"no worker can be made: {self._last_words() or error}") from None
+            worker = Worker(pairs[0][0], pairs[1][0], output, limits, folder, self.memory_group)
+            ours.pop_all()
+        self._given.add(worker)
+        return worker
+
     def close(self) -> None:
         """Ends the warm parent and every process below it, and removes its folder."""
-        for worker in list(self._given):
-            worker.discard()  # without a name space its supervisor lives as long as we hold its channel
-        self._spare = None
-        self._stop_process()
+        self._end_all()
         self._log.close()
         if self.memory_group is not None:
             self.memory_group.remove()
+
+    def _end_all(self) -> None:
+        for worker in list(self._given):
+            _end(worker)  # without a name space its supervisor lives as long as we hold its channel
+        self._spare = None
+        self._stop_process()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _stop_process(self) -> None:
         self._channel.close()
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
         if self.isolation is Isolation.PROCESS:
             # It ends by itself when the channel closes, and its supervisors end their workers; the kill is for a hang.
-            try:
-                self._process.wait(1.0)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-        else:
-            self._process.kill()  # bubblewrap's name space goes with it, and everything inside
-        self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+                return
+        # bubblewrap's name space goes with it, and everything inside. Dead or not: its group may have more members,
+        # and while we have not waited for it, nobody else gets its number.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def _end(worker: Worker) -> None:
+    """Ends a worker that is of no more use, as far as it can be: what else is to be ended matters too."""
+    with contextlib.suppress(JudgeError):
+        worker.discard()
+
+
+def _temporary_folder() -> Path:
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="dojo-"))
+    except OSError as error:
+        raise JudgeError(f"there is no room for temporary files: {error}") from None
+    folder.chmod(0o711)  # a worker that is not root passes through to its own
+    return folder

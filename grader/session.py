@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,11 +70,18 @@ def grade_and_report(exercise: Exercise, choices: Choices) -> int:
     """Grades, prints and saves. Returns the exit code."""
     console = Console(highlight=False)
     folder = locate(exercise, choices.source)
-    with Status(f"grading {exercise.slug} …", console=Console(stderr=True)) as status:
+    live = Console(stderr=True)
+    live.quiet = not live.is_terminal  # elsewhere there is nothing to move, and a full disk is no reason to stop
+    with Status(f"grading {exercise.slug} …", console=live) as status:
         report = grade(exercise, folder, choices.settings, _progress(status, exercise))
-    _print(console, report, _short(exercise.folder), choices.instructor)
     path = choices.report or exercise.root / "reports" / exercise.slug / "report.json"
-    return max(report.exit_code, _save(report, path))
+    code = report.exit_code
+    try:
+        with contextlib.suppress(BrokenPipeError):  # whoever has stopped reading has the exit code
+            _print(console, report, _short(exercise.folder), choices.instructor)
+    finally:
+        code = max(code, _save(report, path))
+    return code
 
 
 def grade_all(exercises: list[Exercise], choices: Choices) -> int:

@@ -21,6 +21,7 @@ MAGIC = b"TDJ1"
 HEADER = struct.Struct("<4sIQ")
 MAX_DEPTH = 32
 MAX_NODES = 200_000
+MAX_CONTAINERS = 3 * MAX_NODES  # in JSON: an entry of a dictionary takes up to five for its two parts
 MAX_INT_BITS = 4096
 MAX_DIMS = 64  # as many as torch computes with; `tolist` of thousands overflows the stack of the judge
 MAX_TENSORS = 10_000
@@ -111,12 +112,23 @@ def decode(frame: Frame, device: str | None = None) -> Any:
     With `device` the tensors are moved there, or to their own device if the sender named one;
     without it they stay on the CPU and carry `worker_device`.
     """
+    if _containers(frame.json_part) > MAX_CONTAINERS:
+        raise WireError("the frame has too many parts")
     try:
         # Decoded here: of bytes, json takes UTF-16 and UTF-32 too, and imports their codecs.
         tree = json.loads(frame.json_part.decode("utf-8"), parse_constant=_refuse, parse_float=_refuse)
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError(f"the frame's JSON is broken: {str(error)[:200]}") from None
     return _Decoder(_load_tensors(frame.tensor_part), device).value(tree, 0)
+
+
+def _containers(text: bytes) -> int:
+    """How many lists and objects a parser would make, told before it makes them: 4 MB of them take seconds."""
+    count = text.count(b"[") + text.count(b"{")
+    if count > MAX_CONTAINERS:  # those inside texts are no containers
+        bare = b"".join(text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+        count = bare.count(b"[") + bare.count(b"{")
+    return count
 
 
 def _refuse(text: str) -> NoReturn:

@@ -43,6 +43,11 @@ class WorkerEnd(Exception):
         self.kind = kind
         self.detail = detail
 
+    @property
+    def killed(self) -> bool:
+        """By SIGKILL: of its own, or by the machine. Nobody can tell which."""
+        return self.kind == "exit" and self.detail == _exit_text(-signal.SIGKILL)
+
 
 class Worker:
     """One worker: requests go out, one reply comes back for each, within the limits."""
@@ -68,7 +73,7 @@ class Worker:
         self._printed = bytearray()
         self._printed_total = 0
         self._usages: list[Usage] = []
-        self._ended: WorkerEnd | None = None
+        self._ended: WorkerEnd | JudgeError | None = None
         self._supervised = False
         data.setblocking(False)
         os.set_blocking(output, False)
@@ -82,12 +87,15 @@ class Worker:
             raise JudgeError(f"a worker's supervisor ended before it began: {error}") from None
 
     def begin(self, greeting: dict[str, Any]) -> None:
-        """Waits until the worker is ready for its first request."""
-        self.ask(encode(greeting), BEGIN_SECONDS)
+        """Waits until the worker is ready for its first request. It has run nothing yet: whatever ends it is ours."""
+        try:
+            self.ask(encode(greeting), BEGIN_SECONDS)
+        except WorkerEnd as end:
+            raise JudgeError(f"a worker ended before it began ({end.kind}: {end.detail})") from None
 
     def discard(self) -> None:
         """Ends a worker without a goodbye."""
-        self._ended = self._ended or WorkerEnd("exit", "its sandbox was closed")
+        self._ended = self._ended or JudgeError("a worker was used after its sandbox had been closed")
         self._hang_up()
 
     @property
@@ -190,7 +198,7 @@ class Worker:
                 if event["code"] == -signal.SIGKILL and self._group and self._group.kills > self._kills:
                     self._ended = WorkerEnd("memory", f"{self.limits.memory_mb} MB")
 
-    def _explain(self) -> WorkerEnd:
+    def _explain(self) -> WorkerEnd | JudgeError:
         """Why the worker's channel closed: waits for the supervisor's word. Raises JudgeError if there is none."""
         deadline = time.monotonic() + 5.0
         while self._ended is None and (left := deadline - time.monotonic()) > 0:
@@ -242,27 +250,29 @@ class Worker:
     def finish(self) -> str | None:
         """Says goodbye and ends the worker. Returns what was wrong if it sent more than its one reply."""
         surplus = None
-        if self._ended is None and self._control.fileno() != -1:
-            try:
+        try:
+            if self._ended is None and self._control.fileno() != -1:
                 reply = decode(self.ask(encode({"op": "bye"}), 2.0))
                 if reply != {"bye": True} or self._reader.pending:
                     surplus = "it sent a reply that nobody had asked for"
-            except (WorkerEnd, WireError, JudgeError) as error:
-                # Dead or silent after its last answer: the answers stand. Surplus bytes: they don't.
-                surplus = str(error) if getattr(error, "kind", "") == "garbage" else None
-        self._hang_up()
+        except (WorkerEnd, WireError, JudgeError) as error:
+            # Dead or silent after its last answer: the answers stand. Surplus bytes: they don't.
+            surplus = str(error) if getattr(error, "kind", "") == "garbage" else None
+        finally:
+            self._hang_up()
         return surplus
 
     def _hang_up(self) -> None:
-        if self._control.fileno() == -1:
-            return
         self._data.close()
-        self._await_end()
-        if self._output != -1:
-            os.close(self._output)
-            self._output = -1
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if self._control.fileno() != -1:
+                self._await_end()
+        finally:
+            if self._output != -1:
+                os.close(self._output)
+                self._output = -1
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def _await_end(self) -> None:
         """Tells the supervisor to end all, and waits until it has: the next worker shares a network with this one."""

@@ -5,57 +5,45 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import shutil
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from grader.catalog import Exercise, Limits
 from grader.driver import driver_source
-from grader.grade import Settings, grade
-from grader.report import print_report
 from grader.result import Report, Verdict
 from grader.sandbox import Isolation, Mode, Sandbox
 from grader.wire import decode, encode
+from tests.tampering.corpus import (
+    ATTACKS,
+    CANARY,
+    NEEDS_BUBBLEWRAP,
+    SEED,
+    Attack,
+    hand_in,
+    leaks,
+    put_beside,
+    results_of,
+    strays,
+)
 
-TAMPERING = Path(__file__).resolve().parents[1] / "tampering"
-ATTACKS = sorted(path.stem for path in TAMPERING.glob("*.py"))
-CANARY = re.compile("CANARY-[A-Z]+")
-SEED = 0x5EED_0F_C0FFEE
+CHECKOUT = Path(__file__).resolve().parents[2]
+# On the toy course an error is all that its second task asks for.
+ON_THE_TOY = [attack for attack in ATTACKS if not attack.needs_whole_suite]
 HONEST = """
 def double(x):
     if x.dim() == 0:
         raise ValueError(f"a scalar {x.item()}")
     return x + x
 """
-# What separate processes alone do not keep: these would find or change what is there, or fill the machine's memory.
-NEEDS_BUBBLEWRAP = {
-    "becomes_root_in_a_name_space",
-    "carries_from_test_to_test",
-    "fills_the_disk",
-    "fills_the_disk_with_empty_files",
-    "kills_everything",
-    "memory_in_temporary_files",
-    "memory_of_system_v",
-    "reaches_for_the_network",
-    "searches_other_processes",
-    "searches_the_disk",
-    "traces_its_parent",
-    "writes_to_the_packages",
-}
-# The processes of a sandbox between two tests: bubblewrap's own two, the warm parent, the next worker, its supervisor.
-AT_REST = {Isolation.BUBBLEWRAP: 5, Isolation.PROCESS: 3}
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 pytestmark = needs_linux
@@ -113,94 +101,25 @@ def guarded(toy: Exercise) -> Exercise:
     return replace(toy, limits=limits)
 
 
-def admitted(attack: str) -> set[Verdict]:
-    """The verdicts that an attack's second line names."""
-    line = (TAMPERING / f"{attack}.py").read_text().splitlines()[1]
-    assert line.startswith("# verdicts: ")
-    return {Verdict(word.strip()) for word in line.removeprefix("# verdicts: ").split(",")}
-
-
 def run(toy: Exercise, code: str, sandbox: Sandbox, folder: Path) -> Report:
-    folder.mkdir(exist_ok=True)
-    (folder / "double.py").write_text(code)
-    return grade(toy, folder, Settings(seed=SEED), sandbox=sandbox)
+    return hand_in(toy, code, folder, sandbox)
 
 
-def results_of(report: Report) -> list[Any]:
-    return [test for task in report.tasks for test in task.tests]
-
-
-def rendered(report: Report) -> str:
-    """What the student reads on a terminal."""
-    out = io.StringIO()
-    print_report(Console(file=out, width=80, force_terminal=False), report, "exercises/ex01_double")
-    return out.getvalue()
-
-
-def below(root: int) -> set[int]:
-    """The processes below `root`, the dead ones left out."""
-    parents: dict[int, int] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            state, parent = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if state != "Z":
-            parents[int(name)] = int(parent)
-    found = {root}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {root}
-
-
-def living(sandbox: Sandbox) -> int:
-    """How many processes there are below the judge, or of the sandbox wherever they hang."""
-    return len(below(os.getpid()) | marked(sandbox))
-
-
-def marked(sandbox: Sandbox) -> set[int]:
-    """Without a name space: processes that carry the sandbox's folder in their environment, wherever they hang."""
-    if sandbox.folder is None:
-        return set()
-    mark, found = str(sandbox.folder).encode(), set()
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if mark in Path(f"/proc/{name}/environ").read_bytes():
-                found.add(int(name))
-        except OSError:
-            continue
-    return found
-
-
-def assert_nothing_stays(sandbox: Sandbox, temporary: Path) -> None:
-    deadline = time.monotonic() + 20.0  # for what is just ending, on a busy machine
-    while (now := living(sandbox)) != AT_REST[sandbox.isolation] and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert now == AT_REST[sandbox.isolation]
-    assert [path for path in temporary.glob("*") if path != sandbox.folder] == []
-    names = ("dojo-was-here", "dojo-note", "held")
-    left = [path for name in names for folder in ("/tmp", "/dev/shm", ".") if (path := Path(folder, name)).exists()]
-    assert left == []
-
-
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_attack(attack: str, guarded: Exercise, warm: Sandbox, temporary: Path, tmp_path: Path) -> None:
-    if warm.isolation is Isolation.PROCESS and attack in NEEDS_BUBBLEWRAP:
+@pytest.mark.parametrize("attack", ON_THE_TOY, ids=lambda attack: attack.name)
+def test_attack(attack: Attack, guarded: Exercise, warm: Sandbox, temporary: Path, tmp_path: Path) -> None:
+    if warm.isolation is Isolation.PROCESS and attack.name in NEEDS_BUBBLEWRAP:
         pytest.skip("separate processes alone do not hold this")
-    verdicts = admitted(attack)
-    if Verdict.TIME_LIMIT in verdicts:
-        guarded = replace(guarded, limits=replace(guarded.limits, test_seconds=1.0))
-    if attack == "memory_in_temporary_files":
-        guarded = replace(guarded, limits=replace(guarded.limits, scratch_mb=400))
     files = sorted(guarded.root.rglob("*"))
 
-    report = run(guarded, (TAMPERING / f"{attack}.py").read_text(), warm, tmp_path / "attack")
+    report = run(attack.limited(guarded), attack.source, warm, tmp_path / "attack")
 
     assert report.points == 0
-    assert report.verdict in verdicts, [(test.verdict, test.failure) for test in results_of(report)]
+    assert report.verdict in attack.verdicts, [(test.verdict, test.failure) for test in results_of(report)]
     assert Verdict.JUDGE_ERROR not in {test.verdict for test in results_of(report)}
-    assert_harmless(report, attack)
-    assert_nothing_stays(warm, temporary)
+    assert list(leaks(report)) == []
+    if "searched" in attack.source:
+        assert "searched" in results_of(report)[0].printed  # it came to its end, and found nothing
+    assert list(strays(warm, temporary)) == []
     ours = [path for path in sorted(guarded.root.rglob("*")) if "attack" not in path.parts]
     assert [path for path in ours if path not in files and "__pycache__" not in path.parts] == []
     # The same sandbox goes on.
@@ -208,28 +127,13 @@ def test_attack(attack: str, guarded: Exercise, warm: Sandbox, temporary: Path, 
     assert (honest.verdict, honest.points) == (Verdict.ACCEPTED, 3)
 
 
-def assert_harmless(report: Report, attack: str) -> None:
-    """No canary and no seed in what a student gets, nothing found by a spy, nothing that a terminal obeys."""
-    student = report.for_student()
-    shown = rendered(report)
-    for text in (shown, student.to_json()):
-        assert not CANARY.search(text)
-        assert str(SEED) not in text
-    assert re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", shown) is None
-    assert not re.search(r"^\s*::", shown, re.MULTILINE)
-    assert max(len(line) for line in shown.splitlines()) <= 80
-    for test in results_of(report):
-        assert "LEAK" not in test.printed
-    if "searched" in (TAMPERING / f"{attack}.py").read_text():
-        assert "searched" in results_of(report)[0].printed  # it came to its end, and found nothing
-
-
 def test_the_attacks_say_what_they_try() -> None:
     for attack in ATTACKS:
-        assert (TAMPERING / f"{attack}.py").read_text().startswith('"""'), attack
-        assert admitted(attack), attack
-    assert len(ATTACKS) >= 60
-    assert set(ATTACKS) >= NEEDS_BUBBLEWRAP
+        assert attack.source.startswith('"""'), attack.name
+        assert attack.verdicts, attack.name
+    names = [attack.name for attack in ATTACKS]
+    assert len(names) == len(set(names)) >= 60
+    assert set(names) >= NEEDS_BUBBLEWRAP
 
 
 def test_the_instructor_alone_sees_the_suite_and_the_seed(guarded: Exercise, warm: Sandbox, tmp_path: Path) -> None:
@@ -241,26 +145,10 @@ def test_the_instructor_alone_sees_the_suite_and_the_seed(guarded: Exercise, war
 
 
 def test_notes_for_the_next_student_are_not_found(guarded: Exercise, caged: Sandbox, tmp_path: Path) -> None:
-    code = (TAMPERING / "carries_from_test_to_test.py").read_text()
+    code = next(attack.source for attack in ATTACKS if attack.name == "carries_from_test_to_test")
     for student in ("first", "second"):
         report = run(guarded, code, caged, tmp_path / student)
         assert [test.printed for test in results_of(report)] == ["searched for notes\n"] * 2
-
-
-SIDECAR = "import os, pathlib; pathlib.Path(__file__ + '.ran').touch(); os._exit(0)\n"
-SIDECARS = (
-    *(
-        "conftest.py",
-        "sitecustomize.py",
-        "usercustomize.py",
-        "torch.py",
-        "pytest.py",
-        "json.py",
-        "struct.py",
-        "socket.py",
-    ),
-    *("safetensors.py", "grader.py", "numpy.py", "ast.py", "test_double.py", "__init__.py", "__main__.py", "helper.py"),
-)
 
 
 @pytest.mark.parametrize("mode", [pytest.param(Mode.REQUIRE, marks=needs_bubblewrap), Mode.OFF])
@@ -268,14 +156,7 @@ def test_files_beside_the_submission_are_not_taken(
     mode: Mode, guarded: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "attack"
-    (folder / "__pycache__").mkdir(parents=True)
-    for name in SIDECARS:
-        (folder / name).write_text(SIDECAR)
-    tag = sys.implementation.cache_tag
-    (folder / "__pycache__" / f"double.{tag}.pyc").write_bytes(b"forged")
-    (folder / "evil.pth").write_text(f"import os; os._exit(0)\n{folder}\n")
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
-    (folder / "exercise.toml").write_text("points = 9999\n")
+    put_beside(folder, "double")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setenv("PYTHONSTARTUP", str(folder / "helper.py"))
@@ -447,10 +328,9 @@ def visible(sub, roots, skipped):
 
 
 def test_homes_and_the_course_are_not_there(caged: Sandbox, guarded: Exercise) -> None:
-    checkout = TAMPERING.parents[1]
     roots = [
         str(guarded.root),
-        str(checkout),
+        str(CHECKOUT),
         str(Path.home()),
         "/root",
         "/home",

@@ -283,6 +283,18 @@ def test_a_sample_without_elements_does_not_fill_a_shape(submission):
 
 
 @pytest.mark.task(3)
+def test_what_fits_is_not_refused(submission):
+    """Only what does not fit is refused: the same layers take samples that do."""
+    for before, given in [((17,), (17,)), ((143,), (11, 13)), ((13, 5), (-1, 5)), ((0, 23), (23, 0, 1))]:
+        x = numbered(3, *before)
+        args, call = spelled(tuple(size or -1 for size in given), "sizes")
+        got = submission.run(forward, args, x, call=f"{call}(x) with x of shape {tuple(x.shape)}")
+        check_tensor(
+            got, x.reshape(3, *given), hint="Work out by hand how many elements a sample has, and how many fit."
+        )
+
+
+@pytest.mark.task(3)
 def test_input_without_a_batch_dimension(submission):
     """A tensor without any axis is no batch, although its one element would fit."""
     for given in [(), (1,), (-1,), (1, -1)]:

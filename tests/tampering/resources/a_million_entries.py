@@ -1,5 +1,5 @@
 """Returns a dictionary with a million entries."""
-# verdicts: run_time_error
+# verdicts: run_time_error, memory_limit_exceeded
 
 
 def double(x):

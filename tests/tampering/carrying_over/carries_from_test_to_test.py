@@ -59,9 +59,14 @@ def leave():
             server.accept()
 
 
+left = []  # by this test itself, in an earlier call
+
+
 def double(x):
-    for found in look():
-        print("LEAK: a note in", found)
-    leave()
+    if not left:
+        for found in look():
+            print("LEAK: a note in", found)
+        leave()
+    left.append(x)
     print("searched for notes", flush=True)
     return x

@@ -1,5 +1,5 @@
 """Walks up the stack and rewrites the worker's own variables."""
-# verdicts: wrong_answer, run_time_error
+# verdicts: wrong_answer, run_time_error, time_limit_exceeded
 
 import sys
 

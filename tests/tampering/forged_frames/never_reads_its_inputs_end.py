@@ -1,5 +1,5 @@
 """Answers and then stays, deaf to the goodbye."""
-# verdicts: wrong_answer
+# verdicts: wrong_answer, time_limit_exceeded
 
 import threading
 import time

@@ -1,0 +1,28 @@
+"""Sends the driver's keys with strange numbers and keys of strange types."""
+# verdicts: wrong_answer, run_time_error
+
+import os
+import linecache
+import re
+
+from grader.wire import encode
+
+
+def send(value):
+    data = encode(value)
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, data)
+        except OSError:
+            pass
+
+
+def keys_of_the_driver():
+    """Every name in quotes in the sources of the drivers that this process was sent."""
+    texts = ["".join(lines) for name, (_, _, lines, _) in linecache.cache.items() if name.startswith("<driver")]
+    return re.findall(r"['\"]([\w.]+)['\"]", "".join(texts)) or ["double"]
+
+
+def double(x):
+    send({"ok": {**{key: float("nan") for key in keys_of_the_driver()}, 1: -1, (2,): 10**1000, None: True}})
+    os._exit(0)
