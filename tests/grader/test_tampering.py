@@ -40,11 +40,11 @@ def test_an_adapter_gives_an_attack_the_names_of_the_stub() -> None:
 
 def test_a_drawn_suite_has_its_tasks_in_a_row_and_is_the_same_each_time() -> None:
     suite = next((ROOT / "tests" / "hidden" / "ex03_training_loop").glob("test_*.py")).read_text("utf-8")
-    each, numbers = drawn(suite, 5, "lot", Part.EACH_TASK)
+    each, numbers = drawn(suite, range(1, 6), "lot", Part.EACH_TASK)
     assert numbers == [1, 2, 3, 4, 5]
     assert (each.count("def test_"), each.count("CANARY-EXPECTED")) == (5, 5)
-    one, (number,) = drawn(suite, 5, "lot", Part.ONE_TEST)
+    one, (number,) = drawn(suite, range(1, 6), "lot", Part.ONE_TEST)
     assert one.count("def test_") == one.count("mark.task(1)") == 1
     assert number in numbers
-    assert drawn(suite, 5, "lot", Part.EACH_TASK)[0] == each
-    assert {drawn(suite, 5, str(lot), Part.ONE_TEST)[1][0] for lot in range(40)} == set(numbers)
+    assert drawn(suite, range(1, 6), "lot", Part.EACH_TASK)[0] == each
+    assert {drawn(suite, range(1, 6), str(lot), Part.ONE_TEST)[1][0] for lot in range(40)} == set(numbers)

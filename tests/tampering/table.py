@@ -47,7 +47,7 @@ from tests.tampering.corpus import (
 
 ROOT = HERE.parents[1]
 HONEST = "(the solution, after all these)"
-WIDTH = 170
+WIDTH = 190  # of the table in a log
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ def sweep(exercise: Exercise, attacks: list[Attack], part: Part, told: Callable[
                     began = time.monotonic()
                     report = hand_in(course, attack.source + names, base / "attack", sandbox)
                     if report.points:  # a wrong answer may pass one test of a task; its points take all of them
-                        course = attack.limited(guarded(exercise, base / "all", attack.name, Part.WHOLE))
+                        part_of = guarded(exercise, base / "all", attack.name, Part.WHOLE, earned(report))
+                        course = attack.limited(part_of)
                         report = hand_in(course, attack.source + names, base / "attack", sandbox)
                     seconds = time.monotonic() - began
                     row = attack_row(attack, report, course, seconds, list(strays(sandbox, judge)))
@@ -141,6 +142,11 @@ def sweep(exercise: Exercise, attacks: list[Attack], part: Part, told: Callable[
         finally:
             tempfile.tempdir = before
             del os.environ["DOJO_SECRET"]
+
+
+def earned(report: Report) -> list[str]:
+    """The titles of the tasks that gave points."""
+    return [task.title for task in report.tasks if task.points]
 
 
 def _with_ends(attacks: list[Attack]) -> Iterator[tuple[Attack, bool]]:
@@ -169,7 +175,7 @@ def beside(exercise: Exercise, stub: str, solution: str, place: Path, sandbox: S
         began = time.monotonic()
         report = grade(course, folder, Settings(seed=SEED), sandbox=sandbox)
         if report.points and source is not solution:  # as above
-            course = guarded(exercise, place / title / "all", title, Part.WHOLE)
+            course = guarded(exercise, place / title / "all", title, Part.WHOLE, earned(report))
             report = grade(course, folder, Settings(seed=SEED), sandbox=sandbox)
         seconds = time.monotonic() - began
         ran = [f"'{path.name}' of a file that is not to run" for path in folder.rglob("*.ran")]
@@ -197,8 +203,8 @@ def run_one(key: str, names: list[str], part: Part) -> list[Row]:
 def table(rows: list[Row], keys: list[str]) -> Table:
     """A line per attack, and for each exercise its verdict, points and seconds."""
     picture = Table(title="attack × exercise", title_justify="left", box=None, padding=(0, 1))
-    picture.add_column("family")
-    picture.add_column("attack", overflow="fold")
+    picture.add_column("family", no_wrap=True)
+    picture.add_column("attack", no_wrap=True)
     for key in keys:
         picture.add_column(f"exercise {key}")
         picture.add_column("points", justify="right")
