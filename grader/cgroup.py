@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+PREFIX = "dojo-"  # then the judge's process number, then something of its own
 REMOVE_SECONDS = 2.0
 
 
@@ -52,6 +53,7 @@ class MemoryGroup:
 def make_group(name: str, limit: int) -> MemoryGroup | None:
     """A new group below our own, or None where that is not allowed: then the watch alone limits memory."""
     for parent in _parents():
+        _sweep(parent)
         folder = parent / name
         with contextlib.suppress(OSError):
             folder.mkdir()
@@ -60,6 +62,15 @@ def make_group(name: str, limit: int) -> MemoryGroup | None:
             except OSError:
                 folder.rmdir()
     return None
+
+
+def _sweep(parent: Path) -> None:
+    """Removes what a judge left behind that was killed: its number is in the name, and nobody has it any more."""
+    for folder in parent.glob(f"{PREFIX}*-*"):
+        number = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if number.isdecimal() and not Path(f"/proc/{number}").exists():
+            with contextlib.suppress(OSError):  # not empty yet, or somebody else was quicker
+                folder.rmdir()
 
 
 def _parents() -> list[Path]:

@@ -117,7 +117,7 @@ def decode(frame: Frame, device: str | None = None) -> Any:
     try:
         # Decoded here: of bytes, json takes UTF-16 and UTF-32 too, and imports their codecs.
         tree = json.loads(frame.json_part.decode("utf-8"), parse_constant=_refuse, parse_float=_refuse)
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"the frame's JSON is broken: {str(error)[:200]}") from None
     return _Decoder(_load_tensors(frame.tensor_part), device).value(tree, 0)
 
@@ -229,6 +229,8 @@ def _load_tensors(blob: bytes) -> dict[str, torch.Tensor]:
         loaded = safetensors.torch.load(blob)
     # The library reports a bad header in its own type, and torch a bad shape or dtype in several of Python's.
     except (safetensors.SafetensorError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            raise MemoryError(str(error)) from None  # the judge's own want of memory is no fault of the frame's
         raise WireError(f"the frame's tensors are broken: {str(error)[:200]}") from None
     for tensor in loaded.values():
         if str(tensor.dtype).removeprefix("torch.") not in DTYPES:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from grader.catalog import Limits
+from grader.cgroup import make_group
 from grader.errors import JudgeError, UsageError
 from grader.sandbox import Isolation, Mode, Sandbox
 from grader.wire import WireError, decode, encode
@@ -355,6 +356,7 @@ def test_close_leaves_no_process_and_no_folder(mode: Mode) -> None:
 JUDGE = f"""
 import sys, time
 from grader.catalog import Limits
+from grader.cgroup import make_group
 from grader.sandbox import Mode, Sandbox
 from grader.wire import encode
 sandbox = Sandbox([], Mode(sys.argv[1]))
@@ -495,3 +497,16 @@ def test_memory_that_no_process_shows_is_limited_by_a_cgroup(monkeypatch: pytest
         assert ask(after, "return 1") == {"ok": 1}
         after.finish()
     assert not sandbox.memory_group.folder.exists()
+
+
+def test_a_memory_group_of_a_judge_that_was_killed_is_swept_away() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = make_group(f"dojo-{gone.pid}-left", 64 << 20)
+    if left is None:
+        pytest.skip("no memory cgroup may be made here")
+    ours = make_group(f"dojo-{os.getpid()}-ours", 64 << 20)
+    assert ours is not None
+    assert not left.folder.exists()
+    assert ours.folder.exists()
+    ours.remove()
