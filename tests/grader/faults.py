@@ -226,7 +226,14 @@ def start(scene: Scene, arguments: list[str], **streams: Any) -> subprocess.Pope
     command = [sys.executable, "-m", "grader", *arguments]
     environment = {**os.environ, "TMPDIR": str(scene.temporary), "MARK": str(scene.root / "mark")}
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams}
-    return subprocess.Popen(command, cwd=scene.root, env=environment, stdin=subprocess.DEVNULL, **streams)
+    settings = {"cwd": scene.root, "env": environment, "stdin": subprocess.DEVNULL, "preexec_fn": heed_signals}
+    return subprocess.Popen(command, **settings, **streams)
+
+
+def heed_signals() -> None:
+    """A background job, as CI may be, ignores Ctrl-C, under `nohup` SIGHUP too, and so would all that it starts."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def play_apart(scene: Scene, arguments: list[str]) -> int:
