@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
-export EX FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED
+export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED TIMES TRAINING RUNS PLANTS DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade list doctor stubs train evaluate test format lint types tests verify tamper fuzz faults bench data lock clean
+.PHONY: help setup grade list doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
 
 help: ## this list
 	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
@@ -62,11 +62,22 @@ types: $(READY)
 
 tests: $(READY) ## the grader's own tests
 	@echo "== tests"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-verify: $(READY) ## the contract: solutions, stubs and planted submissions (EX=3 for one)
+verify: $(READY) ## the contract: solutions, stubs, plants and mutants (EX=3 for one)
 	@echo "== contract"
 	@$(BIN)/dojo verify $${SANDBOX:+--sandbox "$$SANDBOX"} -- "$${EX:-all}"
+
+new: $(READY) ## the skeleton of an exercise: make new EX=18 NAME=vae
+	@$(BIN)/dojo new -- "$$EX" "$$NAME"
+
+rerun: $(READY) ## a suite on right answers, 200 times with fresh seeds: make rerun EX=3
+	@$(BIN)/dojo rerun $${TIMES:+--times "$$TIMES"} $${TRAINING:+--training "$$TRAINING"} $${FROM:+--from "$$FROM"} \
+		$${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} -- "$$EX"
+
+calibrate: $(READY) ## accuracy thresholds from recorded training runs: make calibrate EX=7
+	@$(BIN)/dojo calibrate $${RUNS:+--runs "$$RUNS"} $${PLANTS:+--plants "$$PLANTS"} $${DATA:+--data-dir "$$DATA"} \
+		$${REPORT:+--report} $${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} -- "$$EX"
 
 stubs: $(READY) ## rewrite the stubs from the solutions
 	@$(BIN)/dojo stubs
@@ -78,7 +89,7 @@ fuzz: $(READY) ## a million hostile frames; GUIDED=60: coverage-guided, for so m
 	@$(BIN)/python tests/fuzz/fuzz_wire.py $${GUIDED:+--guided "$$GUIDED"}
 
 faults: $(READY) ## faults of ours and of the machine: how each is taken, as a table
-	@$(BIN)/python tests/grader/faults.py
+	@$(BIN)/python -m tests.faults
 
 bench: $(READY) ## measure: import of torch, a cold grade, a fresh worker
 	@$(BIN)/python -m grader.bench

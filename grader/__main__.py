@@ -56,10 +56,33 @@ def parser() -> argparse.ArgumentParser:
         "exercise", metavar="EX", nargs="?", default="all", help="a number, 'final', or 'all' (default)"
     )
     verify.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
+    verify.add_argument("--part", default="", help=argparse.SUPPRESS)  # what one of its own processes does
+    new = commands.add_parser("new", help="write the skeleton of a new exercise", epilog=EXIT_CODES)
+    new.add_argument("exercise", metavar="EX", nargs="?", default="", help="its number")
+    new.add_argument("name", metavar="NAME", nargs="?", default="", help="its name, like 'vae' or 'batch_norm'")
+    _statistics(commands)
     commands.add_parser("doctor", help="is this machine fit to grade? what is wrong, and what mends it")
     stubs = commands.add_parser("stubs", help="rewrite the stubs from the solutions")
     stubs.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one has drifted")
     return main_parser
+
+
+def _statistics(commands: Any) -> None:
+    """The commands that measure a suite."""
+    rerun = commands.add_parser("rerun", help="run a suite on right answers many times, with fresh seeds")
+    rerun.add_argument("exercise", metavar="EX", nargs="?", default="", help="a number, 'final', or 'all'")
+    rerun.add_argument("--times", default="200", help="how often the quick tests run (default: 200)")
+    rerun.add_argument("--training", default="30", help="how often those marked 'training' run (default: 30)")
+    rerun.add_argument("--from", dest="source", default="solution", help="solution, accepted (the plants) or all")
+    calibrate = commands.add_parser("calibrate", help="derive accuracy thresholds from recorded training runs")
+    calibrate.add_argument("exercise", metavar="EX", nargs="?", default="", help="a number, or 'final'")
+    calibrate.add_argument("--runs", default="30", help="of each submission, earlier ones included (default: 30)")
+    calibrate.add_argument("--plants", default="", help="names, separated by commas (default: accepted and wrong ones)")
+    calibrate.add_argument("--data-dir", metavar="PATH", help="where the data sets are looked for first")
+    calibrate.add_argument("--report", action="store_true", help="run nothing: print what is recorded")
+    for command in (rerun, calibrate):
+        command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+        command.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,6 +139,16 @@ def _run(arguments: list[str] | None) -> int:
         return _grade(root, options)
     if options.command == "verify":
         return _verify(root, options)
+    if options.command == "rerun":
+        from grader.evidence import rerun_and_report
+
+        return rerun_and_report(_chosen(Catalog(root), options.exercise), options)
+    if options.command == "calibrate":
+        from grader.rates import calibrate_and_report
+
+        return calibrate_and_report(Catalog(root).find(options.exercise), options)
+    if options.command == "new":
+        return _new(root, options.exercise, options.name)
     if options.command == "doctor":
         from grader.doctor import report
 
@@ -137,7 +170,16 @@ def _grade(root: Path, options: argparse.Namespace) -> int:
 def _verify(root: Path, options: argparse.Namespace) -> int:
     from grader.contract import verify_and_report
 
-    return verify_and_report(_chosen(Catalog(root), options.exercise), options.sandbox)
+    return verify_and_report(_chosen(Catalog(root), options.exercise), options.sandbox, options.part)
+
+
+def _new(root: Path, number: str, name: str) -> int:
+    from grader.skeleton import create
+
+    for path in create(root, number, name):
+        print(path.relative_to(root))
+    print(f"`make verify EX={int(number)}` says what is still missing.")
+    return 0
 
 
 def _chosen(catalog: Catalog, text: str) -> list[Exercise]:

@@ -89,6 +89,7 @@ def environment(device: str, home: Path) -> dict[str, str]:
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": str(home),
         "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0") if device != "cpu" else "",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # a fork of large pages costs a fraction: see `worker.pages`
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }

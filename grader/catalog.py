@@ -56,6 +56,7 @@ class Exercise:
     tasks: list[Task]
     limits: Limits = field(default_factory=Limits)
     thresholds: dict[str, float] = field(default_factory=dict)
+    required: list[str] = field(default_factory=list)  # thresholds that are a rule of the course, and not derived
 
     @property
     def key(self) -> str:
@@ -136,12 +137,13 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
         raise JudgeError(f"'{folder}' is not named like 'ex03_training_loop'")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        known = {"title", "summary", "files", "preload", "limits", "tasks", "thresholds"}
+        known = {"title", "summary", "files", "preload", "limits", "tasks", "thresholds", "required"}
         _refuse_unknown(table, known)
-        table = {"preload": ["torch"], "limits": {}, "thresholds": {}} | table
+        table = {"preload": ["torch"], "limits": {}, "thresholds": {}, "required": []} | table
         rows = _of(list, table, "tasks")
         if not rows:
             raise ValueError("an exercise has at least one task")
+        thresholds = {name: _number(table["thresholds"], name) for name in _of(dict, table, "thresholds")}
         return Exercise(
             root=root,
             slug=folder.name,
@@ -152,7 +154,8 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
             preload=_texts(table, "preload"),
             tasks=[_task(row, number) for number, row in enumerate(rows, start=1)],
             limits=_limits(_of(dict, table, "limits")),
-            thresholds={name: _number(table["thresholds"], name) for name in _of(dict, table, "thresholds")},
+            thresholds=thresholds,
+            required=_known(_texts(table, "required"), thresholds),
         )
     except KeyError as error:
         raise JudgeError(f"'{path}' lacks {error}") from None
@@ -181,6 +184,13 @@ def _texts(table: dict[str, Any], key: str) -> list[str]:
     if not isinstance(values, list) or any(not isinstance(value, str) for value in values):
         raise TypeError(f"'{key}' is to be a list of texts, not {values!r}")
     return values
+
+
+def _known(names: list[str], thresholds: dict[str, float]) -> list[str]:
+    for name in names:
+        if name not in thresholds:
+            raise ValueError(f"'required' names '{name}', which is not among the thresholds")
+    return names
 
 
 def _number(table: dict[str, Any], key: str) -> float:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from grader import margins
 from grader.remote import SubmissionError
 from grader.result import Failed, Failure, Verdict
 from grader.wire import Foreign
@@ -81,15 +82,17 @@ def _check_values(
     default = TOLERANCES[got.dtype]
     relative, absolute = default[0] if rtol is None else rtol, default[1] if atol is None else atol
     wide_got, wide_expected = got.double(), expected.double()
-    excess = (wide_got - wide_expected).abs() - (absolute + relative * wide_expected.abs())
+    errors, tolerances = (wide_got - wide_expected).abs(), absolute + relative * wide_expected.abs()
+    excess = errors - tolerances
     # Where both are infinite or NaN alike there is no difference; where only one is, it is as large as can be.
     same = torch.isclose(wide_got, wide_expected, rtol=0, atol=0, equal_nan=True)
+    margins.tell_tensor(errors, tolerances, same, _short(got.dtype), grading_device.get())
     excess = torch.where(same, torch.full_like(excess, -1.0), excess.nan_to_num(nan=math.inf, posinf=math.inf))
     if excess.numel() == 0 or float(excess.max()) <= 0:
         return
     index = _index_of(int(excess.argmax()), excess.shape)
     wrong = int((excess > 0).sum())
-    difference = float((wide_got[index] - wide_expected[index]).abs())
+    difference = float(errors[index])
     off = f", off by {difference:.3g}" if math.isfinite(difference) else ""
     share = f", {wrong} of {excess.numel()} entries are off" if excess.numel() > 1 else ""
     got_text = f"{number(float(wide_got[index]))}{off}{share}"
@@ -124,8 +127,10 @@ def check_close(
         _wrong(f"{label}a Python float near {number(expected)}", show(got), hint)
     if not math.isfinite(got):
         _wrong(f"{label}{number(expected)}", str(got), hint)
+    error, tolerance = math.fabs(got - expected), max(rel * max(math.fabs(got), math.fabs(expected)), abs)
+    margins.tell_number(error, tolerance, grading_device.get())
     if not math.isclose(got, expected, rel_tol=rel, abs_tol=abs):
-        _wrong(f"{label}{number(expected)}", f"{number(got)}, off by {math.fabs(got - expected):.3g}", hint)
+        _wrong(f"{label}{number(expected)}", f"{number(got)}, off by {error:.3g}", hint)
 
 
 def check_raises(

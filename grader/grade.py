@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from grader import __version__
 from grader.catalog import Exercise
+from grader.effort import Effort, Selection
 from grader.errors import JudgeError, UsageError
-from grader.result import Failure, Provenance, Report, TaskResult, TestResult, Verdict
+from grader.result import Failure, Measured, Provenance, Report, TaskResult, TestResult, Verdict
 from grader.sandbox import Mode, Sandbox
 from grader.submission import Submission, read_submission
 
 if TYPE_CHECKING:
-    from grader.plugin import Recorder
+    from grader.recorder import Recorder
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Settings:
     device: str = "auto"
     seed: int | None = None
     suite: str = "auto"
+    effort: Effort = Effort.WHOLE
+    first: tuple[str, ...] = ()  # names of tests that run before the others
+    selection: Selection = Selection.ALL
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,15 @@ def grade(
     results: list[TestResult] = []
     faults: list[str] = []
     remarks: list[str] = []
+    measured: list[Measured] = []
     if submission.problem is None:
         # The sandbox imports torch in a process of its own while we import it here.
         with contextlib.ExitStack() as stack:
             used = sandbox or stack.enter_context(open_sandbox(exercise, settings))
             device = used.device
-            recorder = _run_suite(exercise, submission, suite, used, seed, progress or Progress())
+            recorder = _run_suite(exercise, submission, suite, used, seed, settings, progress or Progress())
             results, faults, remarks = recorder.results, recorder.faults, recorder.remarks
+            measured = recorder.measured
             isolation, notice, versions = used.isolation.value, used.notice, used.versions
     provenance = Provenance(
         grader=__version__,
@@ -95,12 +101,13 @@ def grade(
         started=started,
         seconds=round(time.monotonic() - began, 3),
     )
-    tasks = _tasks(exercise, kind, results, faults)
+    # The public tests are samples, and may leave a task out, as a part of the hidden ones may.
+    complete = kind == "hidden" and settings.selection is Selection.ALL
+    tasks = _tasks(exercise, complete, results, faults)
     if submission.problem is not None:
         tasks = _unread(exercise, submission.problem, submission.problem_verdict)
-    return Report(
-        exercise.slug, exercise.title, kind, provenance, tasks, submission.problem, submission.problem_verdict, remarks
-    )
+    problem, verdict = submission.problem, submission.problem_verdict
+    return Report(exercise.slug, exercise.title, kind, provenance, tasks, problem, verdict, remarks, measured)
 
 
 def _suite(exercise: Exercise, wanted: str) -> tuple[Path, str]:
@@ -133,7 +140,13 @@ def _device(wanted: str) -> str:
 
 
 def _run_suite(
-    exercise: Exercise, submission: Submission, suite: Path, sandbox: Sandbox, seed: int, progress: Progress
+    exercise: Exercise,
+    submission: Submission,
+    suite: Path,
+    sandbox: Sandbox,
+    seed: int,
+    settings: Settings,
+    progress: Progress,
 ) -> Recorder:
     # A worker's threads and ours share two cores: idle ones are to sleep, not to spin.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -144,13 +157,16 @@ def _run_suite(
     import torch
 
     from grader import checks, plugin
+    from grader.recorder import Recorder, Run
 
     gc.freeze()
     gc.enable()
     torch.set_num_threads(1)
     sandbox.wait_ready()
-    run = plugin.Run(exercise, submission.files, sandbox, seed, sandbox.device)
-    recorder = plugin.Recorder(run, progress.started, progress.finished)
+    run = Run(
+        exercise, submission.files, sandbox, seed, sandbox.device, settings.effort, settings.first, settings.selection
+    )
+    recorder = Recorder(run, progress.started, progress.finished)
     options = [
         *("-c", os.devnull, "--rootdir", str(exercise.root), "--noconftest", "--import-mode=importlib"),
         *("--assert=plain", "--capture=no", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
@@ -194,7 +210,7 @@ def _kept_alive() -> Iterator[None]:
         setattr(os, "_exit", leave)  # noqa: B010
 
 
-def _tasks(exercise: Exercise, kind: str, results: list[TestResult], faults: list[str]) -> list[TaskResult]:
+def _tasks(exercise: Exercise, complete: bool, results: list[TestResult], faults: list[str]) -> list[TaskResult]:
     """The tasks with their tests. Where a fault of ours kept tests from running, they say so instead of passing."""
     strays = sorted({result.name for result in results if not 1 <= result.task <= len(exercise.tasks)})
     if strays:
@@ -205,7 +221,7 @@ def _tasks(exercise: Exercise, kind: str, results: list[TestResult], faults: lis
         tests = [result for result in results if result.task == task.number]
         if faults:
             tests.append(TestResult("suite", "The suite runs", task.number, Verdict.JUDGE_ERROR, 0.0, failure))
-        if tests or kind == "hidden":  # the public tests are samples, and may leave a task out
+        if tests or complete:
             rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests))
     return rows
 

@@ -137,6 +137,17 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A figure that a test measured of the submission, such as an accuracy. For the instructor alone."""
+
+    name: str  # the threshold that it is held against
+    value: float
+    of: int = 0  # how many images it was counted on
+    budget: str = ""  # all that decides its level beside the submission: data, net, epochs
+    test: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of grading one submission of one exercise."""
 
@@ -148,6 +159,7 @@ class Report:
     problem: Failure | None = None  # what kept the whole submission from being run
     problem_verdict: Verdict = Verdict.RUN_TIME_ERROR
     remarks: list[str] = field(default_factory=list)  # of the suite, such as which data set was used
+    measured: list[Measured] = field(default_factory=list)
     version: int = VERSION
 
     @property
@@ -170,13 +182,13 @@ class Report:
         return 0 if self.verdict is Verdict.ACCEPTED else 1
 
     def for_student(self) -> Self:
-        """The same without the seed, the suite's code and the inputs."""
+        """The same without the seed, the suite's code, the inputs and the figures."""
         tasks = [
             dataclasses.replace(task, tests=[_without_private(test) for test in task.tests]) for task in self.tasks
         ]
         problem = dataclasses.replace(self.problem, private="") if self.problem else None
         provenance = dataclasses.replace(self.provenance, seed=None)
-        return dataclasses.replace(self, tasks=tasks, problem=problem, provenance=provenance)
+        return dataclasses.replace(self, tasks=tasks, problem=problem, provenance=provenance, measured=[])
 
     def to_json(self) -> str:
         body = dataclasses.asdict(self)
@@ -213,6 +225,7 @@ def _report(body: dict[str, Any]) -> Report:
         problem=_failure(body["problem"]),
         problem_verdict=Verdict(body["problem_verdict"]),
         remarks=list(body["remarks"]),
+        measured=[Measured(**row) for row in body.get("measured", [])],
     )
 
 

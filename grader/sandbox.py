@@ -310,6 +310,8 @@ class Sandbox:
             self.memory_group.remove()
 
     def _end_all(self) -> None:
+        if self.isolation is Isolation.BUBBLEWRAP:
+            self._stop_process()  # everything inside ends with it, and a parent that hangs is not waited for
         for worker in list(self._given):
             _end(worker)  # without a name space its supervisor lives as long as we hold its channel
         self._spare = None

@@ -1,107 +1,72 @@
-"""The contract of an exercise: its suite gives every right answer all points, and no wrong one.
+"""Half of the contract of an exercise: its suite gives every right answer all points, and no wrong one.
 
-The solution and every planted submission under `tests/hidden/SLUG/` are graded like a student's. A plant's folder is
-its verdict (`accepted/`, `wrong_answer/` …), its file name is the bug, its line `# verdicts: a, b` admits several.
+The solution and every planted submission are graded like a student's. The other half is in `mutation`.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from grader.catalog import Exercise
+from grader.effort import Effort
 from grader.grade import Settings, grade, open_sandbox
+from grader.plants import Case, cases
 from grader.result import Report, TaskResult, Verdict
+from grader.rules import Finding, rules
 from grader.sandbox import Isolation, Mode, Sandbox
-from grader.stubs import drifted, stubs_of
 
-ADMITTED = re.compile(r"^# verdicts: ([a-z_, ]+)$", re.MULTILINE)
-LESSON_FILES = {"README.md", "exercise.toml", "test_public.py"}
-OUTSIDE = {"__pycache__"}
 TIME_SHARE = 0.5  # of the time limit; the reference is to need less
 
 
-@dataclass(frozen=True)
-class Case:
-    """A submission whose verdict is known beforehand."""
-
-    name: str
-    expected: frozenset[Verdict]
-    files: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """How a case, or a rule about an exercise's files, came out."""
-
-    name: str
-    expected: str
-    got: str
-    ok: bool
-    note: str = ""
-    seconds: float = 0.0
-
-
-def cases(exercise: Exercise) -> Iterator[Case]:
-    """The solution, the stub, and every plant, in that order."""
-    solution = {name: (exercise.solution / name).read_text("utf-8") for name in exercise.files}
-    yield Case("solution", frozenset({Verdict.ACCEPTED}), solution)
-    yield Case("stub", frozenset({Verdict.NOT_ATTEMPTED}), stubs_of(exercise))
-    for verdict in Verdict:
-        folder = exercise.hidden / verdict.value
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if path.name in OUTSIDE:
-                continue
-            # A file stands for the one file of an exercise; a folder lies over the reference's files.
-            own = {each.name: each.read_text("utf-8") for each in path.glob("*.py")} if path.is_dir() else {}
-            files = {**solution, **own} if path.is_dir() else {exercise.files[0]: path.read_text("utf-8")}
-            admitted = ADMITTED.search("\n".join(own.values() if own else files.values()))
-            words = admitted[1].split(",") if admitted else [verdict.value]
-            yield Case(f"{verdict.value}/{path.stem}", frozenset(Verdict(word.strip()) for word in words), files)
-
-
-def verify(exercise: Exercise, settings: Settings) -> Iterator[Finding]:
-    """Checks the whole contract of one exercise, case by case."""
-    yield from _files(exercise)
+def verify(
+    exercise: Exercise, settings: Settings, told: Callable[[int, int], None] = lambda *_: None
+) -> Iterator[Finding]:
+    """Checks an exercise's files, its solution, stub and plants, case by case; `told` hears how many are done."""
+    yield from rules(exercise)
+    every = list(cases(exercise))
+    agreed: list[bool] = []  # of the public tests with the hidden ones
     with open_sandbox(exercise, settings) as sandbox:
-        for case in cases(exercise):
-            report = _grade(exercise, case, settings, sandbox)
+        for number, case in enumerate(every):
+            told(number, len(every))
+            report = grade_files(exercise, case.files, _effort(case, settings), sandbox)
             yield _finding(case, report)
+            samples = replace(settings, suite="public", effort=Effort.FIRST_FAILURE)
+            public = grade_files(exercise, case.files, samples, sandbox)
+            agreed.append((public.verdict is Verdict.ACCEPTED) == (report.verdict is Verdict.ACCEPTED))
             if case.name == "solution":
                 yield from _reference(exercise, report)
-                yield _alone(exercise, case, Settings(seed=1, suite="public"), sandbox, "solution, public tests")
+                yield _finding(replace(case, name="solution, public tests"), public)
         isolated = sandbox.isolation is Isolation.BUBBLEWRAP
+    yield _foretold(agreed)
     if isolated:
-        with open_sandbox(exercise, Settings(sandbox=Mode.OFF)) as plain:
-            solution = next(cases(exercise))
-            yield _alone(exercise, solution, Settings(seed=1), plain, "solution, plain processes, seed 1")
+        plain = Settings(sandbox=Mode.OFF, seed=1)
+        with open_sandbox(exercise, plain) as sandbox:
+            report = grade_files(exercise, every[0].files, plain, sandbox)
+            yield _finding(replace(every[0], name="solution, plain processes, seed 1"), report)
 
 
-def _files(exercise: Exercise) -> Iterator[Finding]:
-    """Rules about what lies where."""
-    stale = drifted(exercise)
-    yield Finding("stub in step with solution", "the same", ", ".join(stale) or "the same", not stale)
-    if exercise.number is not None:
-        allowed = LESSON_FILES | set(exercise.files) | OUTSIDE
-        found = {path.name for path in exercise.folder.iterdir()}
-        strays, missing = sorted(found - allowed), sorted(LESSON_FILES - found)
-        text = ", ".join([*(f"stray {name}" for name in strays), *(f"no {name}" for name in missing)])
-        yield Finding("files of the exercise", "none missing or stray", text or "none missing or stray", not text)
+def _effort(case: Case, settings: Settings) -> Settings:
+    """A plant that a quick test has caught need not train as well; right answers and the stub meet every test."""
+    if case.name == "stub" or Verdict.ACCEPTED in case.expected:
+        return settings
+    return replace(settings, effort=Effort.SPARING)
 
 
-def _grade(exercise: Exercise, case: Case, settings: Settings, sandbox: Sandbox) -> Report:
+def _foretold(agreed: list[bool]) -> Finding:
+    """How often the public tests say what the hidden ones say: of interest, and no reason to fail."""
+    got = f"{sum(agreed)} of {len(agreed)} verdicts ({sum(agreed) / len(agreed):.0%})"
+    return Finding("foretold by the public tests", "", got, ok=True)
+
+
+def grade_files(exercise: Exercise, files: dict[str, str], settings: Settings, sandbox: Sandbox) -> Report:
+    """The report on a submission that is given as name → text."""
     with tempfile.TemporaryDirectory(prefix="dojo-verify-") as folder:
-        for name, text in case.files.items():
+        for name, text in files.items():
             (Path(folder) / name).write_text(text, "utf-8")
         return grade(exercise, Path(folder), settings, sandbox=sandbox)
-
-
-def _alone(exercise: Exercise, case: Case, settings: Settings, sandbox: Sandbox, name: str) -> Finding:
-    report = _grade(exercise, case, settings, sandbox)
-    return _finding(Case(name, case.expected, case.files), report)
 
 
 def _finding(case: Case, report: Report) -> Finding:

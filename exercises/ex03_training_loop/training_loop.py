@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn

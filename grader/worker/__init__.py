@@ -6,5 +6,6 @@ These modules and `grader.wire` are all of the grader that enters the sandbox. T
     supervisor   first process of a worker's PID name space: files, mounts, hard limits, the fork of the worker
     watch        the supervisor's loop: the watchdog, memory figures, the end
     serve        loads the submission, answers the judge's requests
+    pages       puts the warm parent's memory in order, so that a fork costs less
     kernel       the system calls that Python 3.11 has no function for
 """

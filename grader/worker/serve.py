@@ -59,19 +59,24 @@ def serve(data: int, home: Path, scratch: Path, files: list[str]) -> None:
             return
         if request["op"] == "begin":
             device = request["device"]
-            _seed(request["seed"])
+            _seed(request["seed"], device)
             channel.sendall(encode({"ok": None}))
             continue
         channel.sendall(submission.answer(request))
 
 
-def _seed(seed: int) -> None:
+def _seed(seed: int, device: str) -> None:
     """Seeds the generators of this process; a fork would otherwise repeat its parent's sequence."""
     random.seed(seed)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(seed & 0xFFFFFFFF)
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
+        torch = sys.modules["torch"]
+        torch.manual_seed(seed)
+        if device != "cpu":
+            # A training with one seed is to end alike each time, as far as torch can: no search for the fastest kernel.
+            torch.backends.cudnn.benchmark = False
+            torch.backends.cudnn.deterministic = True
 
 
 class MissingName(Exception):

@@ -18,7 +18,7 @@ import traceback
 from typing import Any, NoReturn
 
 from grader.wire import Caps, FrameReader, WireError, decode, encode
-from grader.worker import serve, supervisor
+from grader.worker import pages, serve, supervisor
 
 DESCRIPTORS = 3  # data, control, output
 
@@ -59,6 +59,8 @@ def warm_up(modules: list[str]) -> dict[str, str]:
         torch.set_num_threads(1)
     gc.freeze()
     gc.enable()
+    if sys.platform == "linux":
+        pages.gather()  # before the first fork: blocks that a child shares can't be gathered
     loaded = {name: sys.modules.get(name) for name in ("torch", "torchvision", "numpy")}
     return {name: str(getattr(module, "__version__", "")) for name, module in loaded.items() if module is not None}
 

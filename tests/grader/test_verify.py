@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from grader.catalog import Exercise
-from grader.grade import Settings
-from grader.verify import verify
+from grader.effort import Effort
+from grader.grade import Settings, open_sandbox
+from grader.verify import grade_files, verify
+
+SOLUTION = """def double(x) -> Tensor:
+    if x.dim() == 0:
+        raise ValueError(f"{x.item()}")
+    return x + x
+"""
 
 
 def plant(toy: Exercise, name: str, body: str) -> None:
@@ -27,6 +34,11 @@ def test_verify_holds_for_a_sound_exercise_and_names_each_thing_that_falls_short
     (toy.folder / "double.py").write_text("a drifted stub")
     short = {finding.name for finding in verify(toy, Settings(seed=3)) if not finding.ok}
     assert short == {
+        # of a toy course
+        "the lesson has a worked example",
+        "the lesson states the points",
+        "planted submissions",
+        # of what was planted here
         "stub in step with solution",
         "files of the exercise",
         "accepted/really_wrong",
@@ -43,3 +55,29 @@ def test_verify_notices_a_test_that_the_stub_passes(toy: Exercise):
     stub = next(finding for finding in verify(toy, Settings(seed=3)) if finding.name == "stub")
     assert not stub.ok
     assert "test_blind" in stub.note
+
+
+def test_a_plant_that_a_quick_test_has_caught_does_not_train(toy: Exercise):
+    suite = toy.hidden_suite
+    assert suite is not None
+    slow = (
+        "\n\n@pytest.mark.training\n@pytest.mark.task(2)\ndef test_first_in_the_file(submission):\n"
+        '    """Trains."""\n    check_tensor(submission.double(torch.ones(1)), torch.full((1,), 2.0))\n'
+    )
+    text = suite.read_text("utf-8")
+    head, tail = text.split("@pytest.mark.task(1)", 1)
+    suite.write_text(f"{head}{slow.strip()}\n\n\n@pytest.mark.task(1){tail}", "utf-8")
+    with open_sandbox(toy, Settings()) as sandbox:
+
+        def attempts(body: str, effort: Effort) -> dict[str, int]:
+            files = {"double.py": f"def double(x):\n{body}"}
+            report = grade_files(toy, files, Settings(effort=effort), sandbox)
+            return {test.name: test.attempts for task in report.tasks for test in task.tests}
+
+        wrong, right = "    return 3 * x\n", SOLUTION.split("-> Tensor:\n")[1]
+        assert attempts(wrong, Effort.SPARING)["test_first_in_the_file"] == 0
+        assert attempts(wrong, Effort.WHOLE)["test_first_in_the_file"] == 1
+        assert attempts(right, Effort.SPARING)["test_first_in_the_file"] == 1
+        first = attempts(wrong, Effort.FIRST_FAILURE)
+        assert sorted(first.values()) == [0, 0, 1]
+        assert first["test_doubles"] == 1

@@ -1116,6 +1116,30 @@ def bowl(rng: torch.Generator):
     return loss_and_slope, smoothness, start
 
 
+def ramp(rng: torch.Generator):
+    """A bowl's right half, and flat ground left of it: a step of lr = 1/L lands on the edge, and later ones stay low."""
+    smoothness, low = log_uniform(rng, 0.1, 10.0), uniform(rng, -3.0, 3.0)
+    start = torch.tensor([uniform(rng, 0.5, 2.0)], dtype=torch.float64)
+
+    def loss_and_slope(weights: Tensor) -> tuple[Tensor, Tensor]:
+        height = weights.clamp(min=0.0)
+        return low + smoothness / 2 * height.square().sum(), smoothness * height
+
+    return loss_and_slope, smoothness, start
+
+
+def straight_then_bowl(rng: torch.Generator):
+    """A straight slope for a step or so, then a bowl (Huber's loss): two equal gradients, and soon the optimum."""
+    smoothness, low, knee = log_uniform(rng, 0.1, 10.0), uniform(rng, -3.0, 3.0), uniform(rng, 0.5, 2.0)
+    start = torch.tensor([knee * uniform(rng, 2.0, 2.2)], dtype=torch.float64)
+
+    def loss_and_slope(weights: Tensor) -> tuple[Tensor, Tensor]:
+        inside = weights.abs().clamp(max=knee)
+        return low + smoothness * (inside * (weights.abs() - inside / 2)).sum(), smoothness * inside * weights.sign()
+
+    return loss_and_slope, smoothness, start
+
+
 KINDS = ("least squares", "least squares, from a flat direction", "softmax regression")
 
 
@@ -1209,6 +1233,20 @@ def test_records_in_float32(submission, rng, forget):
     """Real records are float32: what should be equal is only nearly so."""
     runs = random_runs(rng, forget, 15, 12, (0.01, 1.0), torch.float32)
     check_runs(submission, runs, forget, PILED if forget else RIGHT)
+
+
+@pytest.mark.task(5)
+@pytest.mark.parametrize("forget", [None, "zero_grad"], ids=["right", "without zero_grad"])
+@pytest.mark.parametrize("problem", [ramp, straight_then_bowl], ids=["ramp", "straight, then a bowl"])
+def test_two_equal_gradient_norms(submission, rng, problem, forget):
+    """Equal norms at the first two steps: the same slope once more, or an old gradient kept. The loss knows which."""
+    runs = []
+    for _ in range(8):
+        loss_and_slope, smoothness, start = problem(rng)
+        what = "a run of 5 steps, lr = 1 / L, a problem with straight pieces"
+        runs.append((what, records(loss_and_slope, start, 1 / smoothness, 5, forget)))
+    hint = "Read 'The one tie'. How far should the loss have fallen, if the slope had stayed as it was?"
+    check_runs(submission, runs, forget, hint)
 
 
 @pytest.mark.task(5)

@@ -656,7 +656,8 @@ def test_bad_data_get_one_line_and_exit_code_2(submission, checkpoint, small, fa
 
 
 @pytest.mark.task(5)
-def test_the_accuracy_on_unseen_images_is_high_enough(submission, trained, secret_seed, remark, exercise):
+@pytest.mark.training
+def test_the_accuracy_on_unseen_images_is_high_enough(submission, trained, secret_seed, remark, measure, exercise):
     """`train` with its defaults, on all training images, gives a model that is right often enough on other images."""
     found = find_corruptmnist(seed=secret_seed("accuracy"))
     remark(f"trained and tested on {found.source}")
@@ -668,6 +669,8 @@ def test_the_accuracy_on_unseen_images_is_high_enough(submission, trained, secre
     call = 'load_model("model.pt")(test images)'
     out = ask(submission, logits, "model.pt", images, call=call)
     right, needed = count_right(check_logits(out, len(labels)), labels), exercise.thresholds[found.name]
+    size = sum(len(file.targets) for file in found.train)
+    measure(found.name, right / len(labels), of=len(labels), budget=f"its own defaults, {size:,} training images")
     check(
         right / len(labels) >= needed,
         expected=f"at least {100 * needed:.0f} % right answers on the test images ({found.name})",

@@ -1,0 +1,137 @@
+"""Runs an exercise's suite on every mutant of its reference: a mutant that passes is a mistake that nobody notices.
+
+Survivors that are right answers, or that the rules leave free, stand with their reasons in `survivors.toml` beside the
+suite:
+
+    [[survivor]]
+    mutant = "reshape: return x.reshape(batch, *sizes) → return x.view(batch, *sizes)"
+    reason = "why no test can, or need, tell it from the reference"
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from grader.catalog import Exercise
+from grader.effort import Effort
+from grader.errors import JudgeError
+from grader.grade import Settings, open_sandbox
+from grader.mutants import Mutant, mutants
+from grader.plants import reference_files
+from grader.result import Report, Verdict
+from grader.rules import Finding
+from grader.verify import grade_files
+
+LEAST_KILLED = 0.95  # of the mutants that are made
+LEAST_SECONDS = 3.0  # for a test of a mutant, which may never end: five times what the reference takes, and not less
+SLOWER = 5.0
+
+
+@dataclass
+class Tally:
+    """What became of the mutants, and which tests killed them."""
+
+    made: int = 0
+    killed: int = 0
+    survivors: list[str] = field(default_factory=list)
+    by_test: Counter[str] = field(default_factory=Counter)
+    by_place: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def order(self, place: str) -> tuple[str, ...]:
+        """The tests that are likeliest to notice a mutant of a function: its latest killers, then the best of all."""
+        return tuple(
+            dict.fromkeys([*reversed(self.by_place[place]), *(name for name, _ in self.by_test.most_common())])
+        )
+
+    def add(self, mutant: Mutant, killer: str | None) -> None:
+        self.made += 1
+        if killer is None:
+            self.survivors.append(mutant.name)
+            return
+        self.killed += 1
+        self.by_test[killer] += 1
+        self.by_place[mutant.place].append(killer)
+
+
+def mutation(exercise: Exercise, settings: Settings, told: Callable[[int, int], None]) -> Iterator[Finding]:
+    """Findings on the mutants of `exercise`; `told` hears how many of how many are done."""
+    began = time.monotonic()
+    reasons = read_reasons(exercise)
+    tally = Tally()
+    with open_sandbox(exercise, settings) as sandbox:
+        files = reference_files(exercise)
+        brisk = _hurried(exercise, grade_files(exercise, files, settings, sandbox))
+        every = [(name, mutant) for name in exercise.files for mutant in mutants(files[name])]
+        for number, (name, mutant) in enumerate(every):
+            told(number, len(every))
+            hasty = replace(settings, effort=Effort.FIRST_FAILURE, first=tally.order(mutant.place))
+            report = grade_files(brisk, {**files, name: mutant.source}, hasty, sandbox)
+            if report.verdict is Verdict.JUDGE_ERROR:
+                note = f"seed {report.provenance.seed}"
+                yield Finding(f"mutant {mutant.name}", "a verdict", "judge error", False, note)
+                continue
+            tally.add(mutant, _killer(report))
+    yield from _findings(tally, reasons, {mutant.name for _, mutant in every}, time.monotonic() - began)
+
+
+def _findings(tally: Tally, reasons: dict[str, str], made: set[str], seconds: float) -> Iterator[Finding]:
+    for name in tally.survivors:
+        if name not in reasons:
+            yield Finding(f"mutant {name}", "killed, or a reason in survivors.toml", "survives", False)
+    for name in reasons.keys() - made:
+        near = difflib.get_close_matches(name, made, 1)
+        note = f"nearest: {near[0]}" if near else ""
+        yield Finding(f"survivors.toml: {name}", "a mutant that is made", "none of this name", False, note)
+    share = tally.killed / tally.made if tally.made else 0.0
+    justified = sum(name in reasons for name in tally.survivors)
+    got = f"{tally.killed} of {tally.made} killed ({share:.1%}), {justified} survivors justified"
+    revived = sorted(reasons.keys() & made - set(tally.survivors))
+    note = f"justified, and killed this time: {'; '.join(revived)}" if revived else _best(tally)
+    yield Finding("mutants", f"{LEAST_KILLED:.0%} killed", got, share >= LEAST_KILLED, note, seconds)
+
+
+def _best(tally: Tally) -> str:
+    names = [f"{name} {count}" for name, count in tally.by_test.most_common(3)]
+    return f"killed by {len(tally.by_test)} tests, most by {', '.join(names)}" if names else ""
+
+
+def _killer(report: Report) -> str | None:
+    """The first test that failed."""
+    if report.verdict is Verdict.ACCEPTED:
+        return None
+    ran = (test for task in report.tasks for test in task.tests if test.verdict is not Verdict.ACCEPTED)
+    return next((test.name for test in ran if test.attempts), "submission")
+
+
+def _hurried(exercise: Exercise, report: Report) -> Exercise:
+    """The exercise with a tighter time limit: a mutant that never ends need not be waited for as long as a student."""
+    if report.verdict is not Verdict.ACCEPTED:
+        raise JudgeError(f"the reference of exercise {exercise.key} fails its own suite: there is nothing to mutate")
+    slowest = max(test.seconds for task in report.tasks for test in task.tests)
+    seconds = min(exercise.limits.test_seconds, max(LEAST_SECONDS, SLOWER * slowest))
+    return replace(exercise, limits=replace(exercise.limits, test_seconds=seconds))
+
+
+def read_reasons(exercise: Exercise) -> dict[str, str]:
+    """The survivors that are justified, with their reasons. Raises JudgeError, naming the file."""
+    path: Path = exercise.hidden / "survivors.toml"
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+        rows = [(row["mutant"], row["reason"]) for row in table.pop("survivor", [])]
+        if table:
+            raise ValueError(f"unknown key '{next(iter(table))}', only [[survivor]] is known")
+        if empty := [name for name, reason in rows if not reason.strip()]:
+            raise ValueError(f"'{empty[0]}' has no reason")
+    except KeyError as error:
+        raise JudgeError(f"'{path}': a survivor lacks {error}") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise JudgeError(f"'{path}': {error}") from None
+    return dict(rows)
