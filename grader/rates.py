@@ -37,12 +37,12 @@ def calibrate_and_report(exercise: Exercise, options: Any) -> int:
                 runs,
                 lambda text: status.update(f"{exercise.slug}: {text} …"),
             )
+    refresh(exercise.root)
     known = ledgers(exercise)
     if not known:
         raise UsageError(f"nothing is recorded of exercise {exercise.key}: run `make calibrate EX={exercise.key}`")
     for ledger in known:
         _print(console, exercise, ledger)
-    refresh(exercise.root)
     return int(bool(drifted(exercise)))
 
 

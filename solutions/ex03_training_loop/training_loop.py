@@ -160,5 +160,6 @@ def missing_call(losses: list[float], grad_norms: list[float], update_norms: lis
     # The norm stayed. Either the slope did: four steps lower the loss by over 1.4 times what it promises for one.
     # Or the first step hit the optimum and kept the old gradient: it earned half that promise, and four earn under 1.
     promised = update_norms[0] * grad_norms[0]
-    return "zero_grad" if losses[0] - losses[4] < 1.2 * promised else None
+    rounding = 1e-6 * max(map(abs, losses))  # float32 does not see a smaller fall
+    return "zero_grad" if losses[0] - losses[4] < 1.2 * promised - rounding else None
     # END SOLUTION

@@ -15,14 +15,20 @@ def verify(course: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
 
 
+def squeezed(table: str) -> str:
+    """Without the spaces and folds of a table, which depend on its widths."""
+    return "".join(table.split())
+
+
 def test_the_table_names_what_falls_short(course: Path):
     done = verify(course, "1")
     assert done.returncode == 1
-    assert "ex01_double: Doubling" in done.stdout
-    assert "✓ solution " in done.stdout
-    assert "✓ mutants" in done.stdout
-    assert "✗ planted submissions" in done.stdout
-    assert "falls short: files of the exercise" in done.stdout
+    said = squeezed(done.stdout)
+    assert "ex01_double:Doubling" in said
+    assert "✓solutionaccepted" in said
+    assert "✓mutants8of8killed" in said
+    assert "✗plantedsubmissions0of2inaccepted/" in said
+    assert "fallsshort:filesoftheexercise" in said
     assert done.stderr == ""
 
 
@@ -38,8 +44,8 @@ def test_a_part_that_breaks_falls_short_with_its_last_words(course: Path):
     (course / "tests" / "hidden" / "ex01_double" / "survivors.toml").write_text("not toml")
     done = verify(course, "1")
     assert done.returncode == 1
-    assert "✗ mutants" in done.stdout
-    assert "survivors.toml" in done.stdout
+    assert "✗mutants" in squeezed(done.stdout)
+    assert "survivors.toml" in squeezed(done.stdout)
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -41,18 +41,15 @@ def test_a_survivor_falls_short_until_a_reason_is_given(toy: Exercise):
         blind + "@pytest.mark.task(2)\ndef test_again(submission):\n    submission.double(torch.ones(1))\n"
     )
     before = findings(toy)
-    short = [name for name, finding in before.items() if not finding.ok]
-    assert "mutant double: raise ValueError(f'a scalar {x.item()}') → (dropped)" in short
-    assert not before["mutants"].ok  # by more than a twentieth
-    rows = [
-        f"[[survivor]]\nmutant = {name.removeprefix('mutant ')!r}\nreason = 'no one asks'\n"
-        for name in short
-        if "'" not in name
-    ]
-    (toy.hidden / "survivors.toml").write_text("\n".join(rows))
-    after = [name for name, finding in findings(toy).items() if not finding.ok]
-    assert len(after) == len(short) - len(rows)
-    assert rows
+    name = "mutant double: raise ValueError(f'a scalar {x.item()}') → (dropped)"
+    assert [each for each, finding in before.items() if not finding.ok] == [name, "mutants"]
+    assert "(87.5%), 0 survivors justified" in before["mutants"].got  # 7 of 8: too few as well
+    (toy.hidden / "survivors.toml").write_text(
+        f'[[survivor]]\nmutant = "{name.removeprefix("mutant ")}"\nreason = "nobody asks for an error"\n'
+    )
+    after = findings(toy)
+    assert [each for each, finding in after.items() if not finding.ok] == ["mutants"]
+    assert "1 survivors justified" in after["mutants"].got
 
 
 def test_a_reason_for_a_mutant_that_is_not_made_falls_short(toy: Exercise):

@@ -1117,7 +1117,7 @@ def bowl(rng: torch.Generator):
 
 
 def ramp(rng: torch.Generator):
-    """A bowl's right half, and flat ground left of it: a step of lr = 1/L lands on the edge, and later ones stay low."""
+    """A bowl's right half, and flat ground left of it: a step of lr = 1/L lands on the edge, and later ones stay."""
     smoothness, low = log_uniform(rng, 0.1, 10.0), uniform(rng, -3.0, 3.0)
     start = torch.tensor([uniform(rng, 0.5, 2.0)], dtype=torch.float64)
 
@@ -1247,6 +1247,25 @@ def test_two_equal_gradient_norms(submission, rng, problem, forget):
         runs.append((what, records(loss_and_slope, start, 1 / smoothness, 5, forget)))
     hint = "Read 'The one tie'. How far should the loss have fallen, if the slope had stayed as it was?"
     check_runs(submission, runs, forget, hint)
+
+
+@pytest.mark.task(5)
+@pytest.mark.parametrize("forget", [None, "zero_grad"], ids=["right", "without zero_grad"])
+def test_a_fall_that_float32_does_not_see(submission, rng, forget):
+    """Five tiny steps down a straight slope, in float32: the loss seems to stand still."""
+    runs = []
+    for number in range(8):
+        slope = uniform(rng, 0.5, 2.0)
+        fall = log_uniform(rng, 2e-7, 8e-7)  # of a right step; what float32 tells apart near 64 is 7.6e-6
+        low = uniform(rng, 64.0, 100.0) * (-1) ** number
+
+        def loss_and_slope(weights: Tensor, slope: float = slope, low: float = low) -> tuple[Tensor, Tensor]:
+            return low + slope * weights.sum(), torch.full_like(weights, slope)
+
+        start = torch.tensor([uniform(rng, 1.0, 2.0)])
+        what = "a slow run of 5 steps on a straight slope, in float32"
+        runs.append((what, records(loss_and_slope, start, fall / slope**2, 5, forget)))
+    check_runs(submission, runs, forget, PILED if forget else RIGHT)
 
 
 @pytest.mark.task(5)
