@@ -1,0 +1,77 @@
+"""Exercise 4: early stopping, when to stop a training and how to get its best weights back.
+
+Sources: Prechelt, "Early Stopping - But When?" (1998), and
+https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
+"""
+
+import copy
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+class EarlyStopping:
+    """Watches a metric, keeps the weights that belong to its best value, and says when to stop.
+
+    Attributes:
+        best: float, the best metric so far (anything before the first improvement)
+        best_step: int, the number of the `step` that brought it, counted from 0 (anything before the first improvement)
+        bad_steps: int, how many calls of `step` in a row were no improvement
+        stopped: bool, what the last `step` returned; False before the first one
+    """
+
+    def __init__(
+        self, patience: int, min_delta: float = 0.0, mode: str = "min", path: str | os.PathLike | None = None
+    ) -> None:
+        """Stop after `patience` calls of `step` in a row without an improvement of more than `min_delta`.
+
+        `mode` is "min" where a smaller metric is better (a loss), "max" where a larger one is (an accuracy).
+        With `path`, the file there holds the best state_dict.
+        Errors: ValueError for patience < 1, min_delta < 0, or an unknown mode.
+        """
+        raise NotImplementedError("task 1: check the settings, and begin with nothing seen")
+
+    def step(self, metric: float, model: nn.Module) -> bool:
+        """Take note of an epoch's metric; True from the call on at which the patience is at its end.
+
+        An improvement is better than `best` by more than `min_delta`. It resets the count of bad steps, and a copy of
+        the model's whole state_dict is kept, and written to `path` if there is one. NaN is never an improvement.
+        Once True it stays True; a later improvement still becomes the best. The model is left alone.
+        """
+        raise NotImplementedError("task 1: better or not, and enough or not")
+
+    def restore(self, model: nn.Module) -> None:
+        """Put the best weights and buffers back into the model's own tensors, as often as it is called.
+
+        Errors: RuntimeError where there was no improvement yet.
+        """
+        raise NotImplementedError("task 2: the best weights put back")
+
+
+def write_atomically(state: dict[str, Tensor], path: str | os.PathLike) -> None:
+    """Write `state` to `path` so that others see the old file or the new one, and never a part of one.
+
+    A write that fails leaves the old file as it was; nothing else stays in its folder, whether it fails or not.
+    This is a helper for `EarlyStopping`: the tests look at the file alone, so it may have another shape.
+    """
+    raise NotImplementedError("task 3: a new file beside the old one, then one rename")
+
+
+def fit_with_early_stopping(
+    model: nn.Module,
+    train_one_epoch: Callable[[nn.Module], object],
+    validate: Callable[[nn.Module], float],
+    stopper: EarlyStopping,
+    max_epochs: int,
+) -> list[float]:
+    """Train until the stopper says stop, for `max_epochs` epochs at most, and leave the best weights in the model.
+
+    Each epoch calls `train_one_epoch(model)`, whose result is ignored, then `validate(model)`, which gives the metric.
+    Output: the metrics, one per epoch. With no improvement at all the model stays as the last epoch left it.
+    """
+    raise NotImplementedError("task 4: train, validate, stop, restore")
