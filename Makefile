@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
-export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED TIMES TRAINING RUNS PLANTS DATA
+export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup grade list doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
@@ -64,9 +64,9 @@ tests: $(READY) ## the grader's own tests
 	@echo "== tests"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-verify: $(READY) ## the contract: solutions, stubs, plants and mutants (EX=3 for one)
+verify: $(READY) ## the contract: solutions, stubs, plants and mutants (EX=3 for one, WHOLE=1 for more)
 	@echo "== contract"
-	@$(BIN)/dojo verify $${SANDBOX:+--sandbox "$$SANDBOX"} -- "$${EX:-all}"
+	@$(BIN)/dojo verify $${SANDBOX:+--sandbox "$$SANDBOX"} $${WHOLE:+--whole} -- "$${EX:-all}"
 
 new: $(READY) ## the skeleton of an exercise: make new EX=18 NAME=vae
 	@$(BIN)/dojo new -- "$$EX" "$$NAME"

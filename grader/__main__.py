@@ -56,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
         "exercise", metavar="EX", nargs="?", default="all", help="a number, 'final', or 'all' (default)"
     )
     verify.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
+    verify.add_argument(
+        "--whole", action="store_true", help="every test on every plant, and not only until one has caught it"
+    )
     verify.add_argument("--part", default="", help=argparse.SUPPRESS)  # what one of its own processes does
     new = commands.add_parser("new", help="write the skeleton of a new exercise", epilog=EXIT_CODES)
     new.add_argument("exercise", metavar="EX", nargs="?", default="", help="its number")
@@ -170,7 +173,7 @@ def _grade(root: Path, options: argparse.Namespace) -> int:
 def _verify(root: Path, options: argparse.Namespace) -> int:
     from grader.contract import verify_and_report
 
-    return verify_and_report(_chosen(Catalog(root), options.exercise), options.sandbox, options.part)
+    return verify_and_report(_chosen(Catalog(root), options.exercise), options.sandbox, options.whole, options.part)
 
 
 def _new(root: Path, number: str, name: str) -> int:

@@ -23,11 +23,12 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.catalog import Exercise
+from grader.caught import write_caught
 from grader.grade import Settings
 from grader.rules import Finding
 from grader.sandbox import Mode
 from grader.session import one_of
-from grader.verify import verify
+from grader.verify import Listener, verify
 
 WIDTH = 140  # of the table in a log
 END_SECONDS = 30.0  # for a part that is told to stop
@@ -47,6 +48,7 @@ class Contract:
     exercise: Exercise
     left: int  # parts that still run
     findings: list[Finding] = field(default_factory=list)
+    caught: dict[str, str] = field(default_factory=dict)  # plant or mutant → test
     seconds: float = 0.0
 
     @property
@@ -55,12 +57,12 @@ class Contract:
         return [finding.name for finding in self.findings if not finding.ok]
 
 
-def verify_and_report(exercises: list[Exercise], sandbox: str, part: str) -> int:
+def verify_and_report(exercises: list[Exercise], sandbox: str, whole: bool, part: str) -> int:
     """Verifies exercises. 0 if all holds, 1 if something falls short. With a part, that one, in this process."""
     mode = Mode(one_of("SANDBOX", sandbox, tuple(Mode)))
     if part:
-        return _speak(exercises[0], Part(one_of("PART", part, tuple(Part))), mode)
-    return _Side(mode).run(exercises)
+        return _speak(exercises[0], Part(one_of("PART", part, tuple(Part))), mode, whole)
+    return _Side(mode, whole).run(exercises)
 
 
 def _parts(exercise: Exercise) -> list[Part]:
@@ -68,19 +70,22 @@ def _parts(exercise: Exercise) -> list[Part]:
     return [Part.PLANTS] if exercise.number is None else [Part.PLANTS, Part.MUTANTS]
 
 
-def _speak(exercise: Exercise, part: Part, mode: Mode) -> int:
+def _speak(exercise: Exercise, part: Part, mode: Mode, whole: bool) -> int:
     """Runs a part and writes a line of JSON for each finding, and for each step on the way."""
 
     def told(done: int, total: int) -> None:
         print(json.dumps({"done": done, "total": total}), flush=True)
 
-    settings = Settings(sandbox=mode)
+    def caught(name: str, test: str) -> None:
+        print(json.dumps({"caught": [name, test]}), flush=True)
+
+    settings, listener = Settings(sandbox=mode), Listener(told, caught)
     if part is Part.PLANTS:
-        findings = verify(exercise, settings, told)
+        findings = verify(exercise, settings, whole, listener)
     else:
         from grader.mutation import mutation
 
-        findings = mutation(exercise, settings, told)
+        findings = mutation(exercise, settings, listener)
     for finding in findings:
         print(json.dumps({"finding": asdict(finding)}), flush=True)
     return 0
@@ -89,8 +94,9 @@ def _speak(exercise: Exercise, part: Part, mode: Mode) -> int:
 class _Side:
     """The side that listens: starts the parts, shows how far they are, and prints the tables."""
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: Mode, whole: bool) -> None:
         self.mode = mode
+        self.whole = whole
         self.console = Console(highlight=False)
         if not self.console.is_terminal:
             self.console = Console(highlight=False, width=WIDTH)
@@ -131,7 +137,8 @@ class _Side:
         began = time.monotonic()
         exercise = contract.exercise
         bar = self.progress.add_task(f"{exercise.slug}, {part}", total=None)
-        command = [sys.executable, "-m", "grader", "verify", "--part", part, "--sandbox", self.mode, "--", exercise.key]
+        options = ["--part", part, "--sandbox", self.mode, *(["--whole"] if self.whole else [])]
+        command = [sys.executable, "-m", "grader", "verify", *options, "--", exercise.key]
         findings: list[Finding] = []
         with subprocess.Popen(
             command, cwd=exercise.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -143,6 +150,8 @@ class _Side:
                 said = json.loads(line)
                 if "finding" in said:
                     findings.append(Finding(**said["finding"]))
+                elif "caught" in said:
+                    contract.caught.update([said["caught"]])
                 else:
                     self.progress.update(bar, completed=said["done"], total=said["total"])
             last = process.stderr.read().strip().splitlines()[-1:]
@@ -161,6 +170,8 @@ class _Side:
         contract.left -= 1
         if contract.left == 0:
             self._print(contract)
+            if self.whole and not contract.short:
+                write_caught(contract.exercise, contract.caught)
 
     def _print(self, contract: Contract) -> None:
         exercise = contract.exercise

@@ -14,11 +14,12 @@ import difflib
 import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.catalog import Exercise
+from grader.caught import read_caught
 from grader.effort import Effort
 from grader.errors import JudgeError
 from grader.grade import Settings, open_sandbox
@@ -26,7 +27,7 @@ from grader.mutants import Mutant, mutants
 from grader.plants import reference_files
 from grader.result import Report, Verdict
 from grader.rules import Finding
-from grader.verify import grade_files
+from grader.verify import Listener, failures, grade_files
 
 LEAST_KILLED = 0.95  # of the mutants that are made
 LEAST_SECONDS = 3.0  # for a test of a mutant, which may never end: five times what the reference takes, and not less
@@ -59,8 +60,10 @@ class Tally:
         self.by_place[mutant.place].append(killer)
 
 
-def mutation(exercise: Exercise, settings: Settings, told: Callable[[int, int], None]) -> Iterator[Finding]:
-    """Findings on the mutants of `exercise`; `told` hears how many of how many are done."""
+def mutation(exercise: Exercise, settings: Settings, listener: Listener | None = None) -> Iterator[Finding]:
+    """Findings on the mutants of `exercise`."""
+    listener = listener or Listener()
+    known = read_caught(exercise)
     began = time.monotonic()
     reasons = read_reasons(exercise)
     tally = Tally()
@@ -69,14 +72,18 @@ def mutation(exercise: Exercise, settings: Settings, told: Callable[[int, int], 
         brisk = _hurried(exercise, grade_files(exercise, files, settings, sandbox))
         every = [(name, mutant) for name in exercise.files for mutant in mutants(files[name])]
         for number, (name, mutant) in enumerate(every):
-            told(number, len(every))
-            hasty = replace(settings, effort=Effort.FIRST_FAILURE, first=tally.order(mutant.place))
+            listener.told(number, len(every))
+            first = (known.get(mutant.name, ""), *tally.order(mutant.place))
+            hasty = replace(settings, effort=Effort.FIRST_FAILURE, first=first)
             report = grade_files(brisk, {**files, name: mutant.source}, hasty, sandbox)
             if report.verdict is Verdict.JUDGE_ERROR:
                 note = f"seed {report.provenance.seed}"
                 yield Finding(f"mutant {mutant.name}", "a verdict", "judge error", False, note)
                 continue
-            tally.add(mutant, _killer(report))
+            killer = _killer(report)
+            tally.add(mutant, killer)
+            if killer is not None:
+                listener.caught(mutant.name, killer)
     yield from _findings(tally, reasons, {mutant.name for _, mutant in every}, time.monotonic() - began)
 
 
@@ -105,8 +112,7 @@ def _killer(report: Report) -> str | None:
     """The first test that failed."""
     if report.verdict is Verdict.ACCEPTED:
         return None
-    ran = (test for task in report.tasks for test in task.tests if test.verdict is not Verdict.ACCEPTED)
-    return next((test.name for test in ran if test.attempts), "submission")
+    return next((test.name for test in failures(report) if test.attempts), "submission")
 
 
 def _hurried(exercise: Exercise, report: Report) -> Exercise:

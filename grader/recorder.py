@@ -87,11 +87,11 @@ class Recorder:
             self.faults.append(f"the suite could not be collected:\n{report.longreprtext}")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Tests that train come last: what is quick to tell is told first."""
+        """What is likeliest to fail comes first, and tests that train last: what is quick to tell is told early."""
         if self.run.selection is not Selection.ALL:
             items[:] = [item for item in items if is_training(item) == (self.run.selection is Selection.TRAINING)]
-        place = {name: number for number, name in enumerate(self.run.first)}
-        items.sort(key=lambda item: (is_training(item), place.get(item.name, len(place))))
+        likeliest, place = self.run.first[:1], {name: number for number, name in enumerate(self.run.first)}
+        items.sort(key=lambda item: (item.name not in likeliest, is_training(item), place.get(item.name, len(place))))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for path in {item.path for item in session.items}:

@@ -7,40 +7,58 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.catalog import Exercise
+from grader.caught import read_caught
 from grader.effort import Effort
 from grader.grade import Settings, grade, open_sandbox
 from grader.plants import Case, cases
-from grader.result import Report, TaskResult, Verdict
+from grader.result import Report, TaskResult, TestResult, Verdict
 from grader.rules import Finding, rules
 from grader.sandbox import Isolation, Mode, Sandbox
 
 TIME_SHARE = 0.5  # of the time limit; the reference is to need less
 
 
+@dataclass(frozen=True)
+class Listener:
+    """What is told while a part of a contract is looked at."""
+
+    told: Callable[[int, int], None] = lambda *_: None  # how many cases of how many are done
+    caught: Callable[[str, str], None] = lambda *_: None  # a plant or mutant, and the test that caught it
+
+
 def verify(
-    exercise: Exercise, settings: Settings, told: Callable[[int, int], None] = lambda *_: None
+    exercise: Exercise, settings: Settings, whole: bool = True, listener: Listener | None = None
 ) -> Iterator[Finding]:
-    """Checks an exercise's files, its solution, stub and plants, case by case; `told` hears how many are done."""
+    """Checks an exercise's files, its solution, stub and plants, case by case.
+
+    With `whole` a plant meets every test. Without, it meets them until one has caught it with a verdict that is due.
+    """
+    listener = listener or Listener()
     yield from rules(exercise)
     every = list(cases(exercise))
+    known = read_caught(exercise)
     agreed: list[bool] = []  # of the public tests with the hidden ones
     with open_sandbox(exercise, settings) as sandbox:
         for number, case in enumerate(every):
-            told(number, len(every))
-            report = grade_files(exercise, case.files, _effort(case, settings), sandbox)
+            listener.told(number, len(every))
+            report = _graded(exercise, case, settings, sandbox, "" if whole else known.get(case.name, ""), whole)
+            if failed := [test.name for test in failures(report) if test.attempts]:
+                listener.caught(case.name, known[case.name] if known.get(case.name) in failed else failed[0])
             yield _finding(case, report)
-            samples = replace(settings, suite="public", effort=Effort.FIRST_FAILURE)
-            public = grade_files(exercise, case.files, samples, sandbox)
-            agreed.append((public.verdict is Verdict.ACCEPTED) == (report.verdict is Verdict.ACCEPTED))
+            if whole or case.name == "solution":
+                samples = replace(settings, suite="public", effort=Effort.FIRST_FAILURE)
+                public = grade_files(exercise, case.files, samples, sandbox)
+                agreed.append((public.verdict is Verdict.ACCEPTED) == (report.verdict is Verdict.ACCEPTED))
             if case.name == "solution":
                 yield from _reference(exercise, report)
                 yield _finding(replace(case, name="solution, public tests"), public)
         isolated = sandbox.isolation is Isolation.BUBBLEWRAP
-    yield _foretold(agreed)
+    if whole:
+        yield _foretold(agreed)
     if isolated:
         plain = Settings(sandbox=Mode.OFF, seed=1)
         with open_sandbox(exercise, plain) as sandbox:
@@ -48,11 +66,21 @@ def verify(
             yield _finding(replace(every[0], name="solution, plain processes, seed 1"), report)
 
 
-def _effort(case: Case, settings: Settings) -> Settings:
-    """A plant that a quick test has caught need not train as well; right answers and the stub meet every test."""
+def _graded(exercise: Exercise, case: Case, settings: Settings, sandbox: Sandbox, likely: str, whole: bool) -> Report:
+    """Right answers and the stub meet every test. A plant that a quick test has caught need not train as well."""
     if case.name == "stub" or Verdict.ACCEPTED in case.expected:
-        return settings
-    return replace(settings, effort=Effort.SPARING)
+        return grade_files(exercise, case.files, settings, sandbox)
+    if not whole:
+        brief = replace(settings, effort=Effort.FIRST_FAILURE, first=(likely,))
+        report = grade_files(exercise, case.files, brief, sandbox)
+        if report.verdict in case.expected:
+            return report
+    return grade_files(exercise, case.files, replace(settings, effort=Effort.SPARING), sandbox)
+
+
+def failures(report: Report) -> list[TestResult]:
+    """The tests that did not pass, in the order of the report."""
+    return [test for task in report.tasks for test in task.tests if test.verdict is not Verdict.ACCEPTED]
 
 
 def _foretold(agreed: list[bool]) -> Finding:
@@ -71,7 +99,7 @@ def grade_files(exercise: Exercise, files: dict[str, str], settings: Settings, s
 
 def _finding(case: Case, report: Report) -> Finding:
     tests = [test for task in report.tasks for test in task.tests]
-    failed = [test for test in tests if test.verdict is not Verdict.ACCEPTED]
+    failed = failures(report)
     ok = report.verdict in case.expected
     note = ""
     if Verdict.ACCEPTED in case.expected:
@@ -83,7 +111,8 @@ def _finding(case: Case, report: Report) -> Finding:
         note = f"not failed by it: {', '.join(spared)}" if spared else f"{len(tests)} tests"
     else:
         ok = ok and report.points < report.max_points
-        note = f"{failed[0].name}{f' and {len(failed) - 1} more' if len(failed) > 1 else ''}" if failed else ""
+        ran = [test.name for test in failed if test.attempts] or [test.name for test in failed]
+        note = f"{ran[0]}{f' and {len(ran) - 1} more' if len(ran) > 1 else ''}" if ran else ""
     if not ok:
         note += f" (seed {report.provenance.seed})"
     expected = " or ".join(sorted(verdict.words for verdict in case.expected))

@@ -9,10 +9,11 @@ from grader.errors import JudgeError
 from grader.grade import Settings
 from grader.mutation import mutation, read_reasons
 from grader.rules import Finding
+from grader.verify import Listener
 
 
 def findings(toy: Exercise) -> dict[str, Finding]:
-    return {finding.name: finding for finding in mutation(toy, Settings(), lambda *_: None)}
+    return {finding.name: finding for finding in mutation(toy, Settings())}
 
 
 def soften(toy: Exercise, old: str, new: str) -> None:
@@ -25,7 +26,7 @@ def soften(toy: Exercise, old: str, new: str) -> None:
 
 def test_a_sound_suite_kills_every_mutant(toy: Exercise):
     steps: list[tuple[int, int]] = []
-    found = list(mutation(toy, Settings(), lambda *step: steps.append(step)))
+    found = list(mutation(toy, Settings(), Listener(told=lambda *step: steps.append(step))))
     assert [finding for finding in found if not finding.ok] == []
     assert found[-1].name == "mutants"
     assert "(100.0%)" in found[-1].got

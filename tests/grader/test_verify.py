@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from grader.catalog import Exercise
+from grader.caught import read_caught, write_caught
 from grader.effort import Effort
+from grader.errors import JudgeError
 from grader.grade import Settings, open_sandbox
-from grader.verify import grade_files, verify
+from grader.rules import Finding
+from grader.verify import Listener, grade_files, verify
 
 SOLUTION = """def double(x) -> Tensor:
     if x.dim() == 0:
@@ -81,3 +86,32 @@ def test_a_plant_that_a_quick_test_has_caught_does_not_train(toy: Exercise):
         first = attempts(wrong, Effort.FIRST_FAILURE)
         assert sorted(first.values()) == [0, 0, 1]
         assert first["test_doubles"] == 1
+
+
+def test_a_plant_is_looked_at_until_a_test_has_caught_it(toy: Exercise):
+    plant(toy, "wrong_answer/three_times.py", "    return 3 * x\n")
+    plant(toy, "wrong_answer/in_truth_an_error.py", "    return 1 / 0\n")
+
+    def looked_at(whole: bool) -> tuple[dict[str, Finding], dict[str, str]]:
+        caught: dict[str, str] = {}
+        found = verify(toy, Settings(seed=3), whole, Listener(caught=caught.__setitem__))
+        return {finding.name: finding for finding in found}, caught
+
+    every, caught = looked_at(whole=True)
+    assert caught["wrong_answer/three_times"] == "test_doubles"
+    assert every["wrong_answer/three_times"].note == "test_doubles and 1 more"
+    assert not every["wrong_answer/in_truth_an_error"].ok
+    assert "foretold by the public tests" in every
+    brief, _ = looked_at(whole=False)
+    assert brief["wrong_answer/three_times"].note == "test_doubles"
+    assert not brief["wrong_answer/in_truth_an_error"].ok
+    write_caught(toy, {**caught, "wrong_answer/three_times": "test_refuses_a_scalar"})
+    noted, _ = looked_at(whole=False)
+    assert noted["wrong_answer/three_times"].note == "test_refuses_a_scalar"
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "\xff"])
+def test_a_damaged_note_of_what_was_caught_is_told(toy: Exercise, text: str):
+    (toy.hidden / "caught.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(JudgeError, match=r"caught\.json.*WHOLE=1"):
+        read_caught(toy)

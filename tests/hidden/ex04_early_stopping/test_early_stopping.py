@@ -61,9 +61,9 @@ def random_states(rng: torch.Generator, epochs: int) -> list[State]:
     return [random_state(rng) for _ in range(epochs)]
 
 
-def random_metrics(rng: torch.Generator, length: int, max_or_min: float) -> list[float]:
+def random_metrics(rng: torch.Generator, length: int, mode: str) -> list[float]:
     """Quarters that wander, a little more often in the better direction; every tenth call or so brings NaN."""
-    steps = torch.randint(-4, 4, (length,), generator=rng).cumsum(0) * 0.25 * max_or_min
+    steps = torch.randint(-4, 4, (length,), generator=rng).cumsum(0) * (0.25 if mode == "min" else -0.25)
     lost = torch.rand(length, generator=rng) < 0.1
     return [NAN if gone else value for value, gone in zip(steps.tolist(), lost.tolist(), strict=True)]
 
@@ -173,14 +173,13 @@ def test_a_better_metric_resets_the_count(submission):
 
 
 @pytest.mark.task(1)
-@pytest.mark.parametrize("mode", ["min", "max"])
-def test_the_first_number_is_better_than_nothing(submission, mode):
+def test_the_first_number_is_better_than_nothing(submission):
     """Whatever the first metric is, huge, negative or zero: there was nothing before it, so it is the best."""
     hint = "What is `best` before the first call, and does every number beat it, in both modes?"
-    for first in (3.0, -3.0, 0.0, 2.0**200, -(2.0**200)):
-        better = first - 1.0 if mode == "min" else first + 1.0
-        metrics = [first, better if abs(first) < 4.0 else first]
-        check_watched(submission, metrics, (*BEST, "bad_steps"), hint, patience=2, mode=mode)
+    for mode, better in (("min", -1.0), ("max", 1.0)):
+        for first in (3.0, -3.0, 0.0, 2.0**200, -(2.0**200)):
+            metrics = [first, first + better] if abs(first) < 4.0 else [first]
+            check_watched(submission, metrics, (*BEST, "bad_steps"), hint, patience=2, mode=mode)
 
 
 @pytest.mark.task(1)
@@ -238,13 +237,6 @@ def test_nan_is_never_an_improvement(submission):
     hint = "Every comparison with NaN is false. Which way round must you ask, so that false means bad?"
     for mode in ("min", "max"):
         check_watched(submission, metrics, EVERYTHING, hint, patience=3, mode=mode)
-
-
-@pytest.mark.task(1)
-def test_nan_does_not_interrupt_a_row_of_bad_calls(submission):
-    """NaN counts like any bad call, first, last or in the middle."""
-    hint = "Does NaN count, is it passed over, or does it set your count back?"
-    check_watched(submission, [1.0, 2.0, NAN, 2.0], ("bad_steps", "returned"), hint, patience=3)
 
 
 @pytest.mark.task(1)
@@ -324,7 +316,7 @@ def test_forty_wandering_metrics(submission, rng):
     for turn in range(40):
         mode = ("min", "max")[turn % 2]
         settings = {"patience": 1 + turn % 5, "min_delta": 0.25 * (turn % 4), "mode": mode}
-        stories.append((random_metrics(rng, 14, 1.0 if mode == "max" else -1.0), settings))
+        stories.append((random_metrics(rng, 14, mode), settings))
     call = "EarlyStopping(...), step on 14 metrics; the same for 40 settings and metrics"
     got = submission.run(watch_many, stories, call=call)
     hint = "Is the rule the same on paper: bad, how often in a row, and better than what?"
@@ -434,13 +426,6 @@ def test_ties_and_nan_do_not_change_the_weights_kept(submission, rng):
     """The first of equal metrics keeps its place, and NaN never takes it."""
     hint = "Are the weights copied in the very same case in which `best` changes?"
     check_restored(submission, random_states(rng, 4), [NAN, 2.0, 2.0, NAN], 1, hint, patience=9)
-
-
-@pytest.mark.task(2)
-def test_in_max_mode_the_weights_of_the_largest_metric_come_back(submission, rng):
-    """An accuracy is better when it is larger."""
-    hint = "Whose metric is the largest here?"
-    check_restored(submission, random_states(rng, 4), [0.25, 0.75, 0.5, 0.125], 1, hint, patience=9, mode="max")
 
 
 @pytest.mark.task(2)
@@ -671,11 +656,12 @@ def train_with_a_file(sub, states, metrics, patience, kind):
     return found
 
 
-FILE = 'EarlyStopping(patience={}, path="best.pt"), epochs with metrics {}, and after each a look into the folder'
+FILE = "EarlyStopping(patience={}, path={}), epochs with metrics {}, and after each a look into the folder"
 
 
 def check_files(submission, states, metrics, best: list[int | None], hint: str, patience: int = 9, kind: str = "str"):
-    call = FILE.format(patience, written(metrics))
+    spelled = {"str": '"/somewhere/best.pt"', "Path": 'Path("/somewhere/best.pt")', "bare name": '"best.pt"'}[kind]
+    call = FILE.format(patience, spelled, written(metrics))
     got = submission.run(train_with_a_file, states, metrics, patience, kind, call=call)
     for number_of_call, (found, epoch) in enumerate(zip(got, best, strict=True)):
         if epoch is None:
@@ -694,13 +680,13 @@ def test_the_file_holds_the_best_state_dict(submission, rng):
 
 
 @pytest.mark.task(3)
-@pytest.mark.parametrize("kind", ["Path", "bare name"])
-def test_the_path_may_be_a_path_object_or_a_name_in_this_folder(submission, rng, kind):
+def test_the_path_may_be_a_path_object_or_a_name_in_this_folder(submission, rng):
     """path="/somewhere/best.pt", Path("/somewhere/best.pt") and path="best.pt" are all paths."""
     hint = (
         "What is the folder of 'best.pt'? And what can be done with a Path, and not with a str, or the other way round?"
     )
-    check_files(submission, random_states(rng, 1), [2.0], [0], hint, kind=kind)
+    for kind in ("Path", "bare name"):
+        check_files(submission, random_states(rng, 1), [2.0], [0], hint, kind=kind)
 
 
 @pytest.mark.task(3)
@@ -737,7 +723,7 @@ def test_without_a_path_nothing_is_written(submission, rng):
 @pytest.mark.task(3)
 def test_nothing_is_left_beside_the_file(submission, rng):
     """After each step the folder holds the file, and nothing else."""
-    call = FILE.format(9, "4.0, 3.0, 5.0, 2.0")
+    call = FILE.format(9, '"/somewhere/best.pt"', "4.0, 3.0, 5.0, 2.0")
     got = submission.run(train_with_a_file, random_states(rng, 4), [4.0, 3.0, 5.0, 2.0], 9, "str", call=call)
     names = [found["names"] for found in got]
     hint = "Whatever your way of writing needs for a while, who takes it away again?"
