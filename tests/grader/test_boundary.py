@@ -198,7 +198,7 @@ def test_the_environment_is_ours_to_the_letter(warm: Sandbox) -> None:
             "MPLBACKEND",
             "MPLCONFIGDIR",
         ),
-        *("PYTORCH_NVML_BASED_CUDA_CHECK", "KMP_INIT_AT_FORK", "LC_CTYPE"),
+        *("PYTORCH_NVML_BASED_CUDA_CHECK", "KMP_INIT_AT_FORK", "LC_CTYPE", "GLIBC_TUNABLES"),
     }
     assert not CANARY.search(str(seen))
 

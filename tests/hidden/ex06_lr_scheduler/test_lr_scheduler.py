@@ -515,9 +515,10 @@ def test_a_cosine_of_one_step(submission, rng):
 def test_a_warmup_may_begin_below_min_lr(submission, rng):
     """min_lr is where the cosine ends; the line begins at lr / warmup_steps, and may be lower."""
     lrs = random_rates(rng, 1)
+    floor = lrs[0] / 4
     hint = "Which of the two formulas does min_lr stand in?"
-    settings = {"warmup_steps": 8, "total_steps": 11, "min_lr": 0.09375}
-    run(submission, "WarmupCosine", lrs, settings, times(11), warm_cosine(lrs, 11, 8, 11, 0.09375), hint)
+    settings = {"warmup_steps": 8, "total_steps": 11, "min_lr": floor}
+    run(submission, "WarmupCosine", lrs, settings, times(11), warm_cosine(lrs, 11, 8, 11, floor), hint)
 
 
 @pytest.mark.task(2)
