@@ -84,4 +84,7 @@ def missing_call(losses, grad_norms, update_norms):
         if norm > lowest + 0.01 * grad_norms[0]:
             return "zero_grad"
         lowest = min(lowest, norm)
-    return None
+    promise = update_norms[0] * grad_norms[0]
+    if grad_norms[1] < 0.99 * grad_norms[0] or promise < 1e-6 * abs(losses[0]):
+        return None
+    return "zero_grad" if losses[0] - min(losses[:5]) < promise else None

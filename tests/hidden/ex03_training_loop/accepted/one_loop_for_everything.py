@@ -75,5 +75,9 @@ def missing_call(losses, grad_norms, update_norms):
     growth = grad_norms[1] / grad_norms[0]
     if abs(growth - 1) > 1e-3:
         return "zero_grad" if growth > 1 else None
-    # A tie: a slow right run, whose norms go on as they are, or a step that landed on the optimum.
-    return "zero_grad" if grad_norms[2] < 0.5 * grad_norms[0] else None
+    # A tie: the slope stayed as it was, or a step landed on the optimum. Then the norms rise later, or the loss stands.
+    if any(norm > 1.01 * grad_norms[0] for norm in grad_norms) or grad_norms[3] > grad_norms[2] + 0.01 * grad_norms[0]:
+        return "zero_grad"
+    promise = update_norms[0] * grad_norms[0]
+    seen = promise > 1e-6 * abs(losses[0])
+    return "zero_grad" if seen and (losses[0] - losses[4]) / promise < 1 else None

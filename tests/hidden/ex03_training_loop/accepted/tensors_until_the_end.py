@@ -92,4 +92,9 @@ def missing_call(losses, grad_norms, update_norms):
     if not u.any():
         return "step"
     highest_after = g.flip(0).cummax(0).values.flip(0)
-    return "zero_grad" if (highest_after - g > 0.015 * g[0]).any() else None
+    if (highest_after - g > 0.015 * g[0]).any():
+        return "zero_grad"
+    loss, promise = torch.tensor(losses[:5], dtype=torch.float64), u[0] * g[0]
+    if g[1] < 0.985 * g[0] or promise < 1e-6 * loss.abs().max():
+        return None
+    return "zero_grad" if loss[0] - loss[4] < 1.2 * promise else None
