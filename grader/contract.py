@@ -85,7 +85,7 @@ def _speak(exercise: Exercise, part: Part, mode: Mode, whole: bool) -> int:
     else:
         from grader.mutation import mutation
 
-        findings = mutation(exercise, settings, listener)
+        findings = mutation(exercise, settings, whole, listener)
     for finding in findings:
         print(json.dumps({"finding": asdict(finding)}), flush=True)
     return 0

@@ -26,7 +26,7 @@ def soften(toy: Exercise, old: str, new: str) -> None:
 
 def test_a_sound_suite_kills_every_mutant(toy: Exercise):
     steps: list[tuple[int, int]] = []
-    found = list(mutation(toy, Settings(), Listener(told=lambda *step: steps.append(step))))
+    found = list(mutation(toy, Settings(), listener=Listener(told=lambda *step: steps.append(step))))
     assert [finding for finding in found if not finding.ok] == []
     assert found[-1].name == "mutants"
     assert "(100.0%)" in found[-1].got
@@ -51,6 +51,9 @@ def test_a_survivor_falls_short_until_a_reason_is_given(toy: Exercise):
     after = findings(toy)
     assert [each for each, finding in after.items() if not finding.ok] == ["mutants"]
     assert "1 survivors justified" in after["mutants"].got
+    steps: list[tuple[int, int]] = []
+    brief = list(mutation(toy, Settings(), whole=False, listener=Listener(told=lambda *step: steps.append(step))))
+    assert "7 of 8 killed (87.5%), 1 survivors justified" in brief[-1].got
 
 
 def test_a_reason_for_a_mutant_that_is_not_made_falls_short(toy: Exercise):
