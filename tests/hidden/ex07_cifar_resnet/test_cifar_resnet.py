@@ -552,8 +552,8 @@ def coded_images(rng: torch.Generator, count: int) -> tuple[Tensor, Tensor]:
     rows, columns, numbers = torch.arange(32)[:, None], torch.arange(32), torch.arange(count)[:, None, None]
     codes = torch.stack([code.expand(count, 32, 32) for code in (rows, columns, numbers)], dim=1)  # [N, 3, 32, 32]
     levels = torch.tensor(LEVELS)[:, None, None]
-    images = levels * (codes + torch.rand(codes.shape, generator=rng))
-    return images.to(torch.uint8), torch.randint(CLASSES, (count,), generator=rng)
+    noise = (levels * torch.rand(codes.shape, generator=rng)).long()
+    return (levels * codes + noise.minimum(levels - 1)).to(torch.uint8), torch.randint(CLASSES, (count,), generator=rng)
 
 
 def record_training(sub, anchor, images, labels, settings, level):
