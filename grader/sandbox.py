@@ -36,6 +36,7 @@ PARENT_MB = 1536  # for the warm parent, and for a next worker that is being pre
 START_SECONDS = 120.0  # torch without bytecode on a loaded machine takes long to import
 LOOK_SECONDS = 0.1  # between two looks at a warm parent that is starting
 DYING_SECONDS = 0.2  # in which one that was killed closes its channel
+FREEING_SECONDS = 20.0  # in which the kernel gives back what a worker had parked in sockets when it ended
 
 
 class Isolation(StrEnum):
@@ -217,15 +218,24 @@ class Sandbox:
         return self._spawn(files, limits, seed)
 
     def _spawn(self, files: Mapping[str, str], limits: Limits, seed: int) -> Worker:
-        worker = self._take_spare(files, limits) or self._prepare(files, limits)
-        try:
-            worker.begin({"op": "begin", "device": self.device, "seed": seed})
-        except BaseException:
-            _end(worker)
-            raise
+        deadline = time.monotonic() + FREEING_SECONDS
+        while (worker := self._begin(files, limits, seed, deadline)) is None:
+            time.sleep(LOOK_SECONDS)
         # The next one is made while this one works, and has run nothing when its turn comes.
         with contextlib.suppress(JudgeError):  # this one has begun all the same; the next call meets the fault
             self._spare = (dict(files), limits, self._prepare(files, limits))
+        return worker
+
+    def _begin(self, files: Mapping[str, str], limits: Limits, seed: int, deadline: float) -> Worker | None:
+        """A worker that has begun; None before the deadline if it starved: its neighbour had used up the memory."""
+        worker = self._take_spare(files, limits) or self._prepare(files, limits)
+        try:
+            worker.begin({"op": "begin", "device": self.device, "seed": seed})
+        except BaseException as error:
+            _end(worker)
+            if not isinstance(error, JudgeError) or not worker.starved or time.monotonic() >= deadline:
+                raise
+            return None
         return worker
 
     def _lives(self) -> bool:

@@ -93,6 +93,11 @@ class Worker:
         except WorkerEnd as end:
             raise JudgeError(f"a worker ended before it began ({end.kind}: {end.detail})") from None
 
+    @property
+    def starved(self) -> bool:
+        """Whether the kernel has ended a process of the sandbox for want of memory since this worker was made."""
+        return self._group is not None and self._group.kills > self._kills
+
     def discard(self) -> None:
         """Ends a worker without a goodbye."""
         self._ended = self._ended or JudgeError("a worker was used after its sandbox had been closed")
@@ -195,7 +200,7 @@ class Worker:
                 self._ended = WorkerEnd("exit", _exit_text(event["code"]))
                 if event["code"] == -signal.SIGXCPU:
                     self._ended = WorkerEnd("time", f"{self.limits.cpu_seconds:g} s of CPU time")
-                if event["code"] == -signal.SIGKILL and self._group and self._group.kills > self._kills:
+                if event["code"] == -signal.SIGKILL and self.starved:
                     self._ended = WorkerEnd("memory", f"{self.limits.memory_mb} MB")
 
     def _explain(self) -> WorkerEnd | JudgeError:
