@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import dis
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
 
+@functools.lru_cache(512)  # a driver is a function object: one of a suite that was read anew is another
 def driver_source(driver: Callable[..., Any]) -> str:
     """The source of a driver, checked to be one function that needs nothing of its suite. Raises ValueError."""
     source = textwrap.dedent(inspect.getsource(driver))

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
-import linecache
-import os
 import platform
 import secrets
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader import __version__
+from grader import __version__, runner
 from grader.catalog import Exercise
 from grader.effort import Effort, Selection
 from grader.errors import JudgeError, UsageError
@@ -50,10 +46,13 @@ class Progress:
     finished: Callable[[TestResult], None] = lambda _: None
 
 
-def open_sandbox(exercise: Exercise, settings: Settings) -> Sandbox:
-    """Begins to warm a sandbox for `exercise`; the caller closes it. It may serve several submissions in turn."""
+def open_sandbox(exercise: Exercise, settings: Settings, workers: int = 1) -> Sandbox:
+    """Begins to warm a sandbox for `exercise`; the caller closes it. It may serve several submissions in turn.
+
+    As many as `workers` may be at work in it at a time.
+    """
     device = "cpu" if settings.device == "cpu" else _device(settings.device)
-    return Sandbox(exercise.preload, settings.sandbox, device, exercise.limits.memory_mb)
+    return Sandbox(exercise.preload, settings.sandbox, device, exercise.limits.memory_mb * workers)
 
 
 def grade(
@@ -69,7 +68,7 @@ def grade(
     """
     began = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    suite, kind = _suite(exercise, settings.suite)
+    suite, kind = find_suite(exercise, settings.suite)
     submission = read_submission(exercise, path)
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
     device = settings.device
@@ -110,7 +109,8 @@ def grade(
     return Report(exercise.slug, exercise.title, kind, provenance, tasks, problem, verdict, remarks, measured)
 
 
-def _suite(exercise: Exercise, wanted: str) -> tuple[Path, str]:
+def find_suite(exercise: Exercise, wanted: str) -> tuple[Path, str]:
+    """The suite, and whether it is the "hidden" or the "public" one. Raises UsageError, or JudgeError for a fault."""
     hidden = exercise.hidden_suite
     if wanted != "public" and exercise.hidden.is_dir():
         _check_hidden(exercise)
@@ -148,66 +148,16 @@ def _run_suite(
     settings: Settings,
     progress: Progress,
 ) -> Recorder:
-    # A worker's threads and ours share two cores: idle ones are to sleep, not to spin.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    gc.disable()  # an import makes much and drops little
-    import pytest
-    import torch
-
-    from grader import checks, plugin
+    runner.load()
     from grader.recorder import Recorder, Run
 
-    gc.freeze()
-    gc.enable()
-    torch.set_num_threads(1)
     sandbox.wait_ready()
     run = Run(
         exercise, submission.files, sandbox, seed, sandbox.device, settings.effort, settings.first, settings.selection
     )
     recorder = Recorder(run, progress.started, progress.finished)
-    options = [
-        *("-c", os.devnull, "--rootdir", str(exercise.root), "--noconftest", "--import-mode=importlib"),
-        *("--assert=plain", "--capture=no", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
-    ]
-
-    class Named:
-        """Registers the recorder under its name before the fixtures ask for it."""
-
-        @staticmethod
-        def pytest_configure(config: pytest.Config) -> None:
-            config.pluginmanager.register(recorder, "dojo-recorder")
-
-    token = checks.grading_device.set(sandbox.device)
-    try:
-        with contextlib.redirect_stdout(None), _kept_alive():
-            code = pytest.main([*options, str(suite)], plugins=[plugin, Named()])
-    finally:
-        checks.grading_device.reset(token)
-        _forget(suite)
-    if recorder.interrupted:
-        raise KeyboardInterrupt
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not recorder.faults:
-        recorder.faults.append(f"pytest ended with {pytest.ExitCode(code).name}")
+    runner.run(suite, exercise.root, recorder)
     return recorder
-
-
-@contextlib.contextmanager
-def _kept_alive() -> Iterator[None]:
-    """A suite that leaves through `os._exit` would end the judge with an exit code of its choice, such as 0."""
-    leave, judge = os._exit, os.getpid()
-
-    def refuse(code: int) -> None:
-        if os.getpid() != judge:
-            leave(code)
-        raise JudgeError("the suite called os._exit")
-
-    setattr(os, "_exit", refuse)  # noqa: B010 - its type says that it never returns
-    try:
-        yield
-    finally:
-        setattr(os, "_exit", leave)  # noqa: B010
 
 
 def _tasks(exercise: Exercise, complete: bool, results: list[TestResult], faults: list[str]) -> list[TaskResult]:
@@ -224,14 +174,6 @@ def _tasks(exercise: Exercise, complete: bool, results: list[TestResult], faults
         if tests or complete:
             rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests))
     return rows
-
-
-def _forget(suite: Path) -> None:
-    """Another run in this process reads the suite anew: it may have changed, or be another course's."""
-    for name, module in list(sys.modules.items()):
-        if getattr(module, "__file__", None) == str(suite):
-            del sys.modules[name]
-    linecache.checkcache(str(suite))
 
 
 def _unread(exercise: Exercise, problem: Failure, verdict: Verdict) -> list[TaskResult]:

@@ -67,6 +67,10 @@ class Recorder:
         self._seconds = 0.0
         self._kills_itself = False
 
+    def aim(self, run: Run, finished: Callable[[TestResult], None]) -> None:
+        """In a fork that runs a part of the suite: what it is run against from now on, and who is told."""
+        self.run, self.files, self._finished = run, run.files, finished
+
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         # A worker in the middle of a call has nothing more to say.
         self.interrupted = excinfo.type is KeyboardInterrupt

@@ -15,13 +15,14 @@ from grader.driver import driver_source
 from grader.errors import WorkerFault
 from grader.result import Failed, Failure, Place, Verdict
 from grader.sandbox import Sandbox
-from grader.wire import WireError, decode, encode
+from grader.wire import Caps, FrameReader, WireError, decode, encode
 from grader.workers import Worker, WorkerEnd
 
 if TYPE_CHECKING:
     import torch
 
 MAX_SHOWN = 600
+KEPT_FRAME = 64 << 10  # bytes of a request that is kept as it was sent
 MAX_OUTPUT = 1 << 20  # characters of a script's output
 MAX_ITEMS = 8  # frames of a traceback, or names like the missing one
 
@@ -92,7 +93,7 @@ class RemoteSubmission:
         self._left = limits.test_seconds
         self._worker: Worker = sandbox.spawn(files, limits, seed)
         self.last_call = ""
-        self.requests: list[str] = []  # for the instructor
+        self._requests: list[tuple[str, bytes | str]] = []  # calls, each with its frame, or with a text of large inputs
 
     def __getattr__(self, name: str) -> RemoteFunction:
         if name.startswith("_"):
@@ -167,10 +168,11 @@ class RemoteSubmission:
     def ask(self, request: dict[str, Any], call: str, timeout: float | None = None) -> Any:
         """One request and its reply. Raises Failed for all that is the submission's doing."""
         self.last_call = call
-        self.requests.append(f"{call}\n{shown_in_full(request)}")
+        frame = encode(request)
+        self._requests.append((call, frame if len(frame) <= KEPT_FRAME else shown_in_full(request)))
         started = time.monotonic()
         try:
-            reply = decode(self._worker.ask(encode(request), self._left if timeout is None else timeout))
+            reply = decode(self._worker.ask(frame, self._left if timeout is None else timeout))
         except WorkerEnd as end:
             raise self._ended(end) from None
         except WireError as error:
@@ -178,6 +180,19 @@ class RemoteSubmission:
         if timeout is None:
             self._left = max(0.01, self._left - (time.monotonic() - started))
         return self._result(reply, call)
+
+    @property
+    def requests(self) -> list[str]:
+        """Each call with its inputs in full, for the instructor. Most tests pass, and nobody asks them for it."""
+        shown = []
+        for call, inputs in self._requests:
+            if isinstance(inputs, bytes):
+                reader = FrameReader(Caps())
+                reader.feed(inputs)
+                frame = reader.next_frame()
+                inputs = shown_in_full(decode(frame)) if frame else ""
+            shown.append(f"{call}\n{inputs}")
+        return shown
 
     def _result(self, reply: Any, call: str) -> Any:
         if not isinstance(reply, dict) or len(reply) != 1:

@@ -230,11 +230,13 @@ def _report(body: dict[str, Any]) -> Report:
 
 
 def _task(row: dict[str, Any]) -> TaskResult:
-    tests = [
-        TestResult(**{**test, "verdict": Verdict(test["verdict"]), "failure": _failure(test["failure"])})
-        for test in row["tests"]
-    ]
+    tests = [result_from_json(test) for test in row["tests"]]
     return TaskResult(row["number"], row["title"], row["max_points"], list(row["hints"]), tests)
+
+
+def result_from_json(row: dict[str, Any]) -> TestResult:
+    """A test's result from its part of a report."""
+    return TestResult(**{**row, "verdict": Verdict(row["verdict"]), "failure": _failure(row["failure"])})
 
 
 def _failure(row: dict[str, Any] | None) -> Failure | None:

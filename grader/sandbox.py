@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -73,10 +74,11 @@ class Sandbox:
         self.folder: Path | None = None  # only plain processes need one; bubblewrap's are mounts inside
         self._workers = 0
         self._given: weakref.WeakSet[Worker] = weakref.WeakSet()
-        self._spare: tuple[dict[str, str], Limits, Worker] | None = None
+        self._prepared: deque[Worker] = deque()  # that wait for a submission
         self._ready = False
         self._broken = ""  # why no warm parent starts any more
         self._process: subprocess.Popen[bytes] | None = None
+        self._started_by = 0  # the judge, or a fork of it
         self._bwrap = None if mode is Mode.OFF else find_bubblewrap()
         if self._bwrap is None and mode is Mode.REQUIRE:
             raise UsageError("the sandbox is required and bubblewrap is not installed: install 'bubblewrap'")
@@ -122,6 +124,7 @@ class Sandbox:
             # At places of our own: a checkout under /tmp would be covered by the workers' private /tmp.
             search = ["/dojo", *(f"/dojo/packages/{number}" for number in range(len(package_folders())))]
             prefix = [bwrap, *options_for(self.device)]
+        self._started_by = os.getpid()
         rules = write_filter() if bwrap else None
         descriptors = [theirs.fileno()]
         if rules is not None:
@@ -207,7 +210,7 @@ class Sandbox:
         return lines[-1][:300] if lines else ""
 
     def spawn(self, files: Mapping[str, str], limits: Limits, seed: int) -> Worker:
-        """A fresh worker that holds `files` (name → text), its generators seeded; takes some tens of milliseconds."""
+        """A fresh worker that holds `files` (name → text), its generators seeded; takes up to tens of milliseconds."""
         self.wait_ready()
         try:
             return self._spawn(files, limits, seed)
@@ -223,14 +226,50 @@ class Sandbox:
             time.sleep(LOOK_SECONDS)
         # The next one is made while this one works, and has run nothing when its turn comes.
         with contextlib.suppress(JudgeError):  # this one has begun all the same; the next call meets the fault
-            self._spare = (dict(files), limits, self._prepare(files, limits))
+            self.stock(limits, 1)
         return worker
+
+    def stock(self, limits: Limits, count: int) -> None:
+        """Prepares workers until `count` wait for a submission: then a test has one at once."""
+        self.wait_ready()
+        while self.prepared < count:
+            self._prepared.append(self._prepare(limits))
+
+    @property
+    def prepared(self) -> int:
+        """How many workers wait for a submission."""
+        return len(self._prepared)
+
+    def renew(self) -> None:
+        """Puts a fresh warm parent in the place of one that has died since it was last asked."""
+        if not self._lives():
+            self._replace()
+
+    def share(self, part: int | None, parts: int) -> None:
+        """After a fork, in each of its `parts`: takes this part's prepared workers, and lets go of the rest.
+
+        The process that forked, None, takes none. The warm parent serves all of them, and ends with that process.
+        """
+        mine = deque(
+            worker for number, worker in enumerate(self._prepared) if part is not None and number % parts == part
+        )
+        for worker in self._given:
+            if worker not in mine:
+                worker.let_go()
+        self._prepared, self._given = mine, weakref.WeakSet(mine)
+
+    def leave(self) -> None:
+        """In a fork that ends: ends its own workers, and a warm parent that it had to start, but not the common one."""
+        if self._started_by == os.getpid():
+            self._end_all()
+        for worker in list(self._given):
+            _end(worker)
 
     def _begin(self, files: Mapping[str, str], limits: Limits, seed: int, deadline: float) -> Worker | None:
         """A worker that has begun; None before the deadline if it starved: its neighbour had used up the memory."""
-        worker = self._take_spare(files, limits) or self._prepare(files, limits)
+        worker = self._take(limits) or self._prepare(limits)
         try:
-            worker.begin({"op": "begin", "device": self.device, "seed": seed})
+            worker.begin(files, {"op": "begin", "device": self.device, "seed": seed})
         except BaseException as error:
             _end(worker)
             if not isinstance(error, JudgeError) or not worker.starved or time.monotonic() >= deadline:
@@ -255,22 +294,20 @@ class Sandbox:
             self._broken = f"the warm parent has ended, and another one does not start: {error}"
             raise JudgeError(self._broken) from None
 
-    def _take_spare(self, files: Mapping[str, str], limits: Limits) -> Worker | None:
-        if self._spare is None:
-            return None
-        for_files, for_limits, worker = self._spare
-        self._spare = None
-        if for_files == files and for_limits == limits:
-            return worker
-        _end(worker)
+    def _take(self, limits: Limits) -> Worker | None:
+        while self._prepared:
+            worker = self._prepared.popleft()
+            if worker.limits == limits:
+                return worker
+            _end(worker)
         return None
 
-    def _prepare(self, files: Mapping[str, str], limits: Limits) -> Worker:
+    def _prepare(self, limits: Limits) -> Worker:
         """Asks for a worker without waiting for it."""
         self._workers += 1
         folder = None
         if self.folder is not None:
-            folder = self.folder / f"worker-{self._workers}"
+            folder = self.folder / f"worker-{os.getpid()}-{self._workers}"  # a fork of ours counts for itself
             try:
                 folder.mkdir(mode=0o711)
             except OSError as error:
@@ -278,8 +315,6 @@ class Sandbox:
         worker = self._request(limits, folder)
         worker.set_up(
             {
-                "files": dict(files),
-                "files_order": list(files),
                 "folder": str(folder),
                 "limits": {
                     "memory_bytes": limits.memory_mb * MEGABYTE,
@@ -324,7 +359,7 @@ class Sandbox:
             self._stop_process()  # everything inside ends with it, and a parent that hangs is not waited for
         for worker in list(self._given):
             _end(worker)  # without a name space its supervisor lives as long as we hold its channel
-        self._spare = None
+        self._prepared.clear()
         self._stop_process()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,15 +80,19 @@ class Worker:
         os.set_blocking(output, False)
 
     def set_up(self, setup: dict[str, Any]) -> None:
-        """Tells the supervisor what to prepare. Waits for it only where the files are more than a socket holds."""
+        """Tells the supervisor what to prepare, without waiting for it."""
+        self._instruct(setup)
+
+    def _instruct(self, message: dict[str, Any]) -> None:
         try:
-            self._control.sendall(encode(setup))
+            self._control.sendall(encode(message))
         except OSError as error:
             self._hang_up()
             raise JudgeError(f"a worker's supervisor ended before it began: {error}") from None
 
-    def begin(self, greeting: dict[str, Any]) -> None:
-        """Waits until the worker is ready for its first request. It has run nothing yet: whatever ends it is ours."""
+    def begin(self, files: Mapping[str, str], greeting: dict[str, Any]) -> None:
+        """Hands over the submission, and waits for the worker. It has run nothing yet: whatever ends it is ours."""
+        self._instruct({"files": dict(files), "order": list(files)})
         try:
             self.ask(encode(greeting), BEGIN_SECONDS)
         except WorkerEnd as end:
@@ -97,6 +102,15 @@ class Worker:
     def starved(self) -> bool:
         """Whether the kernel has ended a process of the sandbox for want of memory since this worker was made."""
         return self._group is not None and self._group.kills > self._kills
+
+    def let_go(self) -> None:
+        """After a fork: forgets a worker that is another process's to use and to end."""
+        self._ended = JudgeError("a worker was used that belongs to another process")
+        for channel in (self._data, self._control):
+            channel.close()
+        if self._output != -1:
+            os.close(self._output)
+            self._output = -1
 
     def discard(self) -> None:
         """Ends a worker without a goodbye."""

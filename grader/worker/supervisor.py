@@ -6,6 +6,7 @@ When it ends, for whatever reason, the kernel ends everything below it.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -50,29 +51,48 @@ def _run(
     try:
         home, scratch = _prepare(setup, limits, isolated)
         armed, arm = os.pipe()
+        waiting, go = os.pipe()
         worker = os.fork()
     except OSError as error:
-        control.sendall(encode({"event": "fault", "message": f"could not prepare the worker: {error}"}))
-        return 1
+        return _fault(control, f"could not prepare the worker: {error}")
     if worker == 0:
         control.detach()  # its descriptor is about to be closed, and the number used again
-        _become_worker(data, output, arm, limits, isolated)
-        serve(data, home, scratch, setup["files_order"])
+        _become_worker(data, output, (waiting, arm), limits, isolated)
+        serve(data, home, scratch, _await_files(waiting))
         os._exit(0)
-    for descriptor in (data, output, arm):
+    for descriptor in (data, output, arm, waiting):
         os.close(descriptor)
     if not os.read(armed, 1):
-        control.sendall(encode({"event": "fault", "message": "a worker could not give up its rights"}))
-        return 1
-    if isolated:
-        from grader.worker import kernel
-
-        kernel.drop_capabilities()
+        return _fault(control, "a worker could not give up its rights")
     watch = Watch(control, reader, worker, limits, isolated, scratch)
     try:
+        # A worker may wait here for long, prepared before there was anything to run. It costs nothing meanwhile.
+        submission = _receive(control, reader)
+        if submission is None:
+            return 0
+        try:
+            _lay_out(submission["files"], home, isolated)
+        except OSError as error:
+            return _fault(control, f"could not prepare the worker: {error}")
+        with os.fdopen(go, "w") as gate:
+            json.dump(submission["order"], gate)
         return watch.run()
     finally:
         watch.kill_all()
+
+
+def _fault(control: socket.socket, message: str) -> int:
+    control.sendall(encode({"event": "fault", "message": message}))
+    return 1
+
+
+def _await_files(waiting: int) -> list[str]:
+    """In the worker: the names of the files, once they lie there; ends it where there will be none."""
+    with os.fdopen(waiting) as gate:
+        names = gate.read()
+    if not names:
+        os._exit(0)
+    return [str(name) for name in json.loads(names)]
 
 
 def _receive(control: socket.socket, reader: FrameReader) -> Any:
@@ -109,24 +129,33 @@ def _prepare(setup: dict[str, Any], limits: Limits, isolated: bool) -> tuple[Pat
     scratch.mkdir()
     if not isolated and os.geteuid() == 0:
         os.chown(scratch, kernel.NOBODY, kernel.NOBODY)
-    for name, text in setup["files"].items():
-        (home / name).write_text(text, encoding="utf-8", newline="")
-    if isolated:
-        flags = kernel.MS_REMOUNT | kernel.MS_RDONLY | quiet
-        kernel.mount("tmpfs", str(SUBMISSION), "tmpfs", flags, "size=16m,mode=0755")
     return home, scratch
 
 
-def _become_worker(data: int, output: int, arm: int, limits: Limits, isolated: bool) -> None:
+def _lay_out(files: dict[str, str], home: Path, isolated: bool) -> None:
+    """Writes the submission, makes it read-only for everybody, and gives up our own rights."""
+    for name, text in files.items():
+        (home / name).write_text(text, encoding="utf-8", newline="")
+    if isolated:
+        from grader.worker import kernel
+
+        flags = kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
+        kernel.mount("tmpfs", str(SUBMISSION), "tmpfs", flags, "size=16m,mode=0755")
+        kernel.drop_capabilities()
+
+
+def _become_worker(data: int, output: int, gates: tuple[int, int], limits: Limits, isolated: bool) -> None:
     """In the worker, before any code of the submission: no descriptors but its own, no rights, hard limits."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    low, high = sorted((data, arm))
-    for start, end in ((3, low), (low + 1, high), (high + 1, 65536)):
-        os.closerange(start, end)
+    first = 3
+    for kept in sorted((data, *gates)):
+        os.closerange(first, kept)
+        first = kept + 1
+    os.closerange(first, 65536)
     cpu = limits.cpu_seconds
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))  # a signal that says why, and then one that can't be held
     for name, value in (("CORE", 0), ("NOFILE", limits.open_files), ("FSIZE", limits.scratch_bytes)):
@@ -136,6 +165,7 @@ def _become_worker(data: int, output: int, arm: int, limits: Limits, isolated: b
         resource.setrlimit(number, (bounded, bounded))
     if sys.platform == "linux":
         _give_up_rights(isolated)
+    _, arm = gates
     os.write(arm, b"1")
     os.close(arm)
 

@@ -1,0 +1,291 @@
+"""The process of a warm judge: torch is imported and the suite collected once; each run is a fork from there.
+
+Started by `Station`. Two lanes, processes that are forked for a run, take the tests from one list, so that both cores
+work. Nothing that a suite does in a lane outlasts the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader import runner
+from grader.catalog import Catalog, Exercise, find_root
+from grader.effort import Effort, Selection
+from grader.errors import DojoError, JudgeError
+from grader.grade import Settings, find_suite, open_sandbox
+from grader.sandbox import Mode
+from grader.worker import pages
+
+if TYPE_CHECKING:
+    import pytest
+
+    from grader.recorder import Recorder
+    from grader.result import TestResult
+
+LANES = 2
+POOL = 64  # workers that wait for a save, at most
+NAP = 0.02  # seconds between two workers that are prepared while nothing runs
+END = b"\xff\xff"
+
+
+def main(descriptor: int) -> None:
+    """Serves the socket `descriptor` until it closes."""
+    channel = socket.socket(fileno=descriptor)
+    lines = channel.makefile("rb")
+    try:
+        first = json.loads(lines.readline())
+        exercise = Catalog(find_root(Path.cwd())).find(first["exercise"])
+        _stand(channel, exercise, settings_from(first["settings"]))
+    except DojoError as error:
+        _send(channel, "died", {"reason": str(error)})
+
+
+def settings_from(row: dict[str, Any]) -> Settings:
+    """Settings from their line."""
+    kinds = {"sandbox": Mode, "effort": Effort, "selection": Selection, "first": tuple}
+    return Settings(**{name: kinds[name](value) if name in kinds else value for name, value in row.items()})
+
+
+def _stand(channel: socket.socket, exercise: Exercise, settings: Settings) -> None:
+    suite, _ = find_suite(exercise, settings.suite)
+    with open_sandbox(exercise, settings, LANES) as sandbox:
+        runner.load()
+        import torch._dynamo  # noqa: F401 - the first optimiser imports it, in each lane anew
+
+        from grader.recorder import Recorder, Run
+
+        sandbox.wait_ready()
+        recorder = Recorder(Run(exercise, {}, sandbox, 0, sandbox.device), lambda _: None, lambda _: None)
+        floor = Floor(channel, recorder, settings)
+        runner.run(suite, exercise.root, recorder, floor)
+        if recorder.faults:
+            raise JudgeError(recorder.faults[0].strip().splitlines()[-1])
+
+
+def _send(channel: socket.socket, kind: str, body: dict[str, Any]) -> None:
+    channel.sendall(json.dumps({"event": kind, "body": body}).encode() + b"\n")
+
+
+@dataclass
+class Lane:
+    """A fork that runs tests, and the pipe that it tells them on."""
+
+    process: int
+    pipe: int
+    buffer: bytearray = field(default_factory=bytearray)
+
+
+@dataclass
+class Round:
+    """A run under way."""
+
+    number: int
+    lanes: list[Lane]
+    left: set[str]  # names of tests without a result
+    seed: int
+    began: float
+    faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    measured: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Floor:
+    """A pytest plugin: where a session would run its tests, it stands still and forks for each run."""
+
+    def __init__(self, channel: socket.socket, recorder: Recorder, settings: Settings) -> None:
+        self.channel = channel
+        self.recorder = recorder
+        self.settings = settings
+        self.sandbox = recorder.run.sandbox
+        self.round: Round | None = None
+        self.items: dict[str, pytest.Item] = {}
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Serves the channel instead of running the tests once."""
+        from grader.recorder import is_training, sentence, task_of
+
+        if not self.recorder.faults:
+            self.items = {item.name: item for item in session.items}
+            gc.collect()
+            gc.freeze()
+            if sys.platform == "linux":
+                pages.gather()
+            rows = [
+                {"name": each.name, "sentence": sentence(each), "task": task_of(each), "training": is_training(each)}
+                for each in session.items
+            ]
+            box = self.sandbox
+            about = {"device": box.device, "isolation": box.isolation, "notice": box.notice, "versions": box.versions}
+            _send(self.channel, "ready", {"items": rows, **about})
+            with contextlib.suppress(OSError):  # whoever asked has gone
+                self._serve()
+            self._end_round()
+        session.items.clear()
+        return True
+
+    def _serve(self) -> None:
+        buffer = bytearray()
+        target = min(POOL, sum(1 for each in self.items.values() if "submission" in _fixtures(each)))
+        while True:
+            pipes = [lane.pipe for lane in self.round.lanes] if self.round else []
+            idle = self.round is None and self.sandbox.prepared < target
+            ready, _, _ = select.select([self.channel.fileno(), *pipes], [], [], NAP if idle else None)
+            if not ready:
+                self._stock()
+            for source in ready:
+                if source != self.channel.fileno():
+                    self._hear(source)
+                    continue
+                data = self.channel.recv(1 << 20)
+                if not data:
+                    return
+                buffer += data
+                while (end := buffer.find(b"\n")) != -1:
+                    message = json.loads(buffer[:end])
+                    del buffer[: end + 1]
+                    self._end_round()
+                    if message["op"] == "run":
+                        self._begin(message)
+
+    def _stock(self) -> None:
+        with contextlib.suppress(JudgeError):  # the next run meets the fault, and tells it
+            self.sandbox.stock(self.recorder.run.exercise.limits, self.sandbox.prepared + 1)
+
+    def _begin(self, message: dict[str, Any]) -> None:
+        began = time.monotonic()
+        self.sandbox.renew()
+        seed = secrets.randbits(63) if self.settings.seed is None else self.settings.seed
+        names = [name for name in message["names"] if name in self.items]
+        shared = any("shared_submission" in _fixtures(self.items[name]) for name in names)
+        count = 1 if shared else min(LANES, len(names))
+        order = list(self.items)
+        tokens, source = os.pipe()
+        # Far below what a pipe holds: a lane takes two bytes at a time, and no two get the same.
+        os.write(source, b"".join(order.index(name).to_bytes(2, "big") for name in names) + END * count)
+        os.close(source)
+        lanes = []
+        for part in range(count):
+            pipe, theirs = os.pipe()
+            process = os.fork()
+            if process == 0:
+                self._become_lane(part, count, message["files"], seed, tokens, theirs)
+            os.close(theirs)
+            lanes.append(Lane(process, pipe))
+        os.close(tokens)
+        self.sandbox.share(None, count)  # they are the lanes' now
+        self.round = Round(message["run"], lanes, set(names), seed, began)
+        if not lanes:
+            self._close_round()
+
+    def _become_lane(self, part: int, parts: int, files: dict[str, str], seed: int, tokens: int, pipe: int) -> None:
+        """In the fork. Never returns."""
+        try:
+            self.channel.close()
+            if sys.platform == "linux":
+                from grader.worker import kernel
+
+                kernel.die_with_parent()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self.sandbox.share(part, parts)
+            with os.fdopen(pipe, "w") as told:
+                self._run(files, seed, tokens, lambda row: print(json.dumps(row), file=told, flush=True))
+            self.sandbox.leave()
+        except BrokenPipeError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - a lane that ends without its results says so by that
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(0)
+
+    def _run(self, files: dict[str, str], seed: int, tokens: int, tell: Any) -> None:
+        recorder = self.recorder
+
+        def finished(result: TestResult) -> None:
+            touched = getattr(recorder, "touched", {}).get(result.name)
+            names = None if touched is None else sorted(touched)
+            tell({"event": "finished", "body": {"result": asdict(result), "touched": names}})
+
+        recorder.aim(replace(recorder.run, files=files, seed=seed), finished)
+        items = list(self.items.values())
+        order = self._taken(tokens)
+        number = next(order, None)
+        while number is not None:
+            following = next(order, None)
+            item = items[number]
+            tell({"event": "started", "body": {"name": item.name}})
+            after = None if following is None else items[following]
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            number = following
+        measured = [asdict(each) for each in recorder.measured]
+        told = {"faults": recorder.faults, "remarks": recorder.remarks, "measured": measured}
+        tell({"event": "lane", "body": told})
+
+    @staticmethod
+    def _taken(tokens: int) -> Iterator[int]:
+        while (token := os.read(tokens, 2)) not in (END, b""):
+            yield int.from_bytes(token, "big")
+
+    def _hear(self, pipe: int) -> None:
+        """What a lane tells is passed on; its end is noted."""
+        assert self.round is not None
+        lane = next(each for each in self.round.lanes if each.pipe == pipe)
+        data = os.read(pipe, 1 << 20)
+        lane.buffer += data
+        *lines, rest = lane.buffer.split(b"\n")
+        lane.buffer = bytearray(rest)
+        for line in lines:
+            row = json.loads(line)
+            kind, body = row["event"], row["body"]
+            if kind == "lane":
+                self.round.faults += body["faults"]
+                self.round.remarks += [each for each in body["remarks"] if each not in self.round.remarks]
+                self.round.measured += body["measured"]
+                continue
+            if kind == "finished":
+                self.round.left.discard(body["result"]["name"])
+            _send(self.channel, kind, {"run": self.round.number, **body})
+        if not data:
+            os.close(pipe)
+            os.waitpid(lane.process, 0)
+            self.round.lanes.remove(lane)
+            if not self.round.lanes:
+                self._close_round()
+
+    def _close_round(self) -> None:
+        done, self.round = self.round, None
+        assert done is not None
+        if done.left:
+            done.faults.append(f"tests without a result: {', '.join(sorted(done.left))}")
+        seconds = round(time.monotonic() - done.began, 4)
+        body = {"run": done.number, "faults": done.faults, "remarks": done.remarks, "measured": done.measured}
+        _send(self.channel, "done", {**body, "seconds": seconds, "seed": done.seed})
+
+    def _end_round(self) -> None:
+        """Ends a run under way: its lanes are killed, and their workers end as their channels close."""
+        ended, self.round = self.round, None
+        for lane in ended.lanes if ended else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(lane.process, signal.SIGKILL)
+            os.close(lane.pipe)
+            os.waitpid(lane.process, 0)
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", []))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
