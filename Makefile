@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
-export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA
+export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA POLL
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade list doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
+.PHONY: help setup grade watch list doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
 
 help: ## this list
 	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
@@ -33,6 +33,10 @@ grade: $(READY) ## grade an exercise: make grade EX=3
 	@$(BIN)/dojo grade $${FROM:+--from "$$FROM"} $${DEVICE:+--device "$$DEVICE"} $${SEED:+--seed "$$SEED"} \
 		$${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} $${AUDIENCE:+--audience "$$AUDIENCE"} \
 		$${REPORT:+--report "$$REPORT"} -- "$$EX"
+
+watch: $(READY) ## the verdict after each save, on the screen: make watch EX=3
+	@$(BIN)/dojo watch $${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} \
+		$${POLL:+--poll} -- $${EX:+"$$EX"}
 
 list: $(READY) ## the exercises and their points
 	@$(BIN)/dojo list

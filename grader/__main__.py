@@ -50,6 +50,16 @@ def parser() -> argparse.ArgumentParser:
         "--audience", default="student", help="student or instructor, who sees seeds, inputs and test code"
     )
     grade.add_argument("--report", metavar="FILE", help="where the JSON goes (default: reports/SLUG/report.json)")
+    watch = commands.add_parser("watch", help="the verdict after each save, on the screen", epilog=EXIT_CODES)
+    watch.add_argument(
+        "exercise", metavar="EX", nargs="?", default="", help="a number or 'final' (default: the first not solved)"
+    )
+    watch.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    watch.add_argument("--sandbox", default="auto", help="auto, require or off (default: auto)")
+    watch.add_argument("--suite", default="auto", help="auto, hidden or public (default: hidden where it is there)")
+    watch.add_argument(
+        "--poll", action="store_true", help="look at the file instead of waiting for the system's events"
+    )
     commands.add_parser("list", help="list the exercises")
     verify = commands.add_parser("verify", help="check exercises against their planted submissions", epilog=EXIT_CODES)
     verify.add_argument(
@@ -140,6 +150,10 @@ def _run(arguments: list[str] | None) -> int:
     root = find_root(Path.cwd())
     if options.command == "grade":
         return _grade(root, options)
+    if options.command == "watch":
+        from grader.watch import watch
+
+        return watch(root, options)
     if options.command == "verify":
         return _verify(root, options)
     if options.command == "rerun":

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import platform
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader import __version__, runner
+from grader import runner
 from grader.catalog import Exercise
 from grader.effort import Effort, Selection
 from grader.errors import JudgeError, UsageError
-from grader.result import Failure, Measured, Provenance, Report, TaskResult, TestResult, Verdict
+from grader.result import Measured, Report, TestResult
 from grader.sandbox import Mode, Sandbox
 from grader.submission import Submission, read_submission
+from grader.summary import Outcome, now, sum_up
 
 if TYPE_CHECKING:
     from grader.recorder import Recorder
@@ -51,7 +49,7 @@ def open_sandbox(exercise: Exercise, settings: Settings, workers: int = 1) -> Sa
 
     As many as `workers` may be at work in it at a time.
     """
-    device = "cpu" if settings.device == "cpu" else _device(settings.device)
+    device = "cpu" if settings.device == "cpu" else find_device(settings.device)
     return Sandbox(exercise.preload, settings.sandbox, device, exercise.limits.memory_mb * workers)
 
 
@@ -67,7 +65,7 @@ def grade(
     Raises UsageError, or JudgeError where no report is possible.
     """
     began = time.monotonic()
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    started = now()
     suite, kind = find_suite(exercise, settings.suite)
     submission = read_submission(exercise, path)
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
@@ -86,27 +84,10 @@ def grade(
             results, faults, remarks = recorder.results, recorder.faults, recorder.remarks
             measured = recorder.measured
             isolation, notice, versions = used.isolation.value, used.notice, used.versions
-    provenance = Provenance(
-        grader=__version__,
-        submission_sha256=submission.sha256,
-        suite_sha256=_digest(suite),
-        lock_sha256=_digest(exercise.root / "requirements.lock"),
-        seed=seed,
-        device=device,
-        isolation=isolation,
-        notice=notice,
-        python=platform.python_version(),
-        versions=versions,
-        started=started,
-        seconds=round(time.monotonic() - began, 3),
-    )
+    outcome = Outcome(device, seed, results, faults, remarks, measured, isolation, notice, versions)
     # The public tests are samples, and may leave a task out, as a part of the hidden ones may.
     complete = kind == "hidden" and settings.selection is Selection.ALL
-    tasks = _tasks(exercise, complete, results, faults)
-    if submission.problem is not None:
-        tasks = _unread(exercise, submission.problem, submission.problem_verdict)
-    problem, verdict = submission.problem, submission.problem_verdict
-    return Report(exercise.slug, exercise.title, kind, provenance, tasks, problem, verdict, remarks, measured)
+    return sum_up(exercise, submission, suite, kind, outcome, started, time.monotonic() - began, complete)
 
 
 def find_suite(exercise: Exercise, wanted: str) -> tuple[Path, str]:
@@ -131,7 +112,7 @@ def _check_hidden(exercise: Exercise) -> None:
         raise JudgeError(f"'{exercise.hidden}' is to hold one suite, 'test_*.py', and holds {found}")
 
 
-def _device(wanted: str) -> str:
+def find_device(wanted: str) -> str:
     """Where to grade: cuda if it was asked for or is there. Asks /dev, not torch, which would take a context."""
     present = any(Path("/dev").glob("nvidia[0-9]*"))
     if wanted == "cuda" and not present:
@@ -158,41 +139,3 @@ def _run_suite(
     recorder = Recorder(run, progress.started, progress.finished)
     runner.run(suite, exercise.root, recorder)
     return recorder
-
-
-def _tasks(exercise: Exercise, complete: bool, results: list[TestResult], faults: list[str]) -> list[TaskResult]:
-    """The tasks with their tests. Where a fault of ours kept tests from running, they say so instead of passing."""
-    strays = sorted({result.name for result in results if not 1 <= result.task <= len(exercise.tasks)})
-    if strays:
-        faults = [*faults, f"tests without a task of this exercise: {', '.join(strays)}"]
-    failure = Failure("a suite that runs", "a fault of the grader, not of yours", private="\n".join(faults))
-    rows = []
-    for task in exercise.tasks:
-        tests = [result for result in results if result.task == task.number]
-        if faults:
-            tests.append(TestResult("suite", "The suite runs", task.number, Verdict.JUDGE_ERROR, 0.0, failure))
-        if tests or complete:
-            rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests))
-    return rows
-
-
-def _unread(exercise: Exercise, problem: Failure, verdict: Verdict) -> list[TaskResult]:
-    """Every task fails for the one reason that the submission can't be run."""
-    sentence = "The submission can be read"
-    return [
-        TaskResult(
-            task.number,
-            task.title,
-            task.points,
-            task.hints,
-            [TestResult("submission", sentence, task.number, verdict, 0.0, problem)],
-        )
-        for task in exercise.tasks
-    ]
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

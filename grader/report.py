@@ -61,7 +61,7 @@ def _task(task: TaskResult, told: set[Failure]) -> RenderableType:
     head.add_column(width=1)
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)
-    points = Text(f"{_number(task.points)} / {_number(task.max_points)}", style=style)
+    points = Text(f"{number(task.points)} / {number(task.max_points)}", style=style)
     head.add_row(Text(mark, style=style), Text(f"task {task.number}  {task.title}", style="bold"), points)
     return Group(head, *_tests(task, told))
 
@@ -90,43 +90,54 @@ def _test(test: TestResult, told: set[Failure]) -> RenderableType:
     if test.failure and test.verdict is not Verdict.NOT_ATTEMPTED:
         # The same line of the submission, or the same missing name, behind many tests is told once.
         cause = replace(test.failure, call="", private="", hint="")
-        parts.append(_row("got", "the same as above") if cause in told else _failure(test.failure))
+        parts.append(row("got", "the same as above") if cause in told else _failure(test.failure))
         told |= {cause} if test.verdict is Verdict.RUN_TIME_ERROR else set()
     if test.printed.strip() and test.verdict is not Verdict.ACCEPTED:
-        lines = [clean_line(line, 60) for line in clean(test.printed, 1000).strip().splitlines()[:5]]
-        parts.append(_row("printed", "\n".join(lines), "dim"))
+        parts.append(printed_row(test.printed))
     if test.failure and test.failure.private:
         parts.append(Text(clean(test.failure.private, 20000), style="dim"))
     return _indented(Group(*parts))
 
 
 def _failure(failure: Failure) -> RenderableType:
-    rows: list[RenderableType] = []
+    return Group(*failure_rows(failure).values())
+
+
+def failure_rows(failure: Failure, window: int = WINDOW) -> dict[str, RenderableType]:
+    """The parts of a failure under their labels, for whoever has no room for all."""
+    rows: dict[str, RenderableType] = {}
     if failure.call:
-        rows.append(_row("called", clean_line(failure.call)))
-    rows.append(_row("expected", clean(failure.expected)))
-    rows.append(_row("got", clean(failure.got), "bold"))
+        rows["called"] = row("called", clean_line(failure.call))
+    rows["expected"] = row("expected", clean(failure.expected))
+    rows["got"] = row("got", clean(failure.got), "bold")
     if failure.place:
-        rows.append(_place(failure.place))
+        rows["at"] = _place(failure.place, window)
     if failure.hint:
-        rows.append(_row("hint", clean(failure.hint), "yellow"))
-    return Group(*rows)
+        rows["hint"] = row("hint", clean(failure.hint), "yellow")
+    return rows
 
 
-def _place(place: Place) -> RenderableType:
+def printed_row(printed: str) -> RenderableType:
+    """The first lines of what a submission printed."""
+    lines = [clean_line(line, 60) for line in clean(printed, 1000).strip().splitlines()[:5]]
+    return row("printed", "\n".join(lines), "dim")
+
+
+def _place(place: Place, window: int) -> RenderableType:
     head = f"{place.file}, line {place.line}\n    "
     text = place.text.replace("\t", " ").rstrip()
     start = len(text) - len(text.lstrip())
     if not place.column:
-        return _row("at", f"{head}{clean_line(text[start:])}")
+        return row("at", f"{head}{clean_line(text[start:])}")
     column = max(0, place.column - 1)
-    start = start if column - start < WINDOW else column - WINDOW // 2  # text and caret are to fit in one line
-    body = Text(f"{head}{clean_line(text[start : start + WINDOW])}\n    ")
+    start = start if column - start < window else column - window // 2  # text and caret are to fit in one line
+    body = Text(f"{head}{clean_line(text[start : start + window])}\n    ")
     body.append(" " * cell_len(clean(text[start:column])) + "^", style="red")
-    return _row("at", body)
+    return row("at", body)
 
 
-def _row(label: str, body: str | Text, style: str = "") -> RenderableType:
+def row(label: str, body: str | Text, style: str = "") -> RenderableType:
+    """A label, and what stands beside it."""
     grid = Table.grid(padding=0)
     grid.add_column(width=LABELS + 2, no_wrap=True)
     grid.add_column(overflow="fold")
@@ -136,7 +147,7 @@ def _row(label: str, body: str | Text, style: str = "") -> RenderableType:
 
 def _closing(report: Report, folder: str) -> Iterator[RenderableType]:
     mark, style = MARKS.get(report.verdict, MISS)
-    total = f"{_number(report.points)} of {_number(report.max_points)} points"
+    total = f"{number(report.points)} of {number(report.max_points)} points"
     yield Text(f"\n{mark} {report.verdict.words}: {total}", style=f"bold {style}")
     for remark in report.remarks:
         yield Text(clean_line(remark), style="dim")
@@ -165,5 +176,6 @@ def _next_step(report: Report, folder: str) -> Iterator[RenderableType]:
         yield Text(f"Next: task {first.number}. {first.hints[0]}", style="yellow")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Points without a needless .0."""
     return f"{value:g}"

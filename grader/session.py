@@ -11,11 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status
 
+from grader.archive import keep, report_path
 from grader.catalog import Exercise
 from grader.errors import JudgeError, UsageError
 from grader.grade import Progress, Settings, grade
 from grader.report import print_report
-from grader.result import Report, TestResult, Verdict, write_atomically
+from grader.reset import keep_stubs
+from grader.result import Report, TestResult
 from grader.sandbox import Mode
 from grader.submission import locate
 from grader.text import clean_line
@@ -74,7 +76,9 @@ def grade_and_report(exercise: Exercise, choices: Choices) -> int:
     live.quiet = not live.is_terminal  # elsewhere there is nothing to move, and a full disk is no reason to stop
     with Status(f"grading {exercise.slug} …", console=live) as status:
         report = grade(exercise, folder, choices.settings, _progress(status, exercise))
-    path = choices.report or exercise.root / "reports" / exercise.slug / "report.json"
+    if folder == exercise.folder:
+        keep_stubs(exercise)
+    path = choices.report or report_path(exercise)
     code = report.exit_code
     try:
         with contextlib.suppress(BrokenPipeError):  # whoever has stopped reading has the exit code
@@ -121,17 +125,11 @@ def _progress(status: Status, exercise: Exercise) -> Progress:
 
 
 def _save(report: Report, path: Path) -> int:
-    """Keeps the report. A run in which the judge failed never replaces an earlier one."""
-    if report.verdict is Verdict.JUDGE_ERROR and path.exists():
-        path = path.with_name(f"{path.stem}.judge_error{path.suffix}")
-    try:
-        write_atomically(path, report.to_json())
-    except OSError as error:
-        kept = "the points above stand, an earlier report is kept"
-        text = f"the report could not be written to '{path}': {error.strerror}; {kept}"
-        print(f"dojo: {text}", file=sys.stderr)
-        return JudgeError.exit_code
-    return 0
+    """Keeps the report. Returns the exit code of that."""
+    problem = keep(report, path)
+    if problem:
+        print(f"dojo: {problem}", file=sys.stderr)
+    return JudgeError.exit_code if problem else 0
 
 
 def _short(path: Path) -> str:
