@@ -58,6 +58,7 @@ class Recorder:
         self.files = run.files  # what a fresh worker holds
         self.results: list[TestResult] = []
         self.interrupted = False
+        self.touched: dict[str, frozenset[str] | None] = {}  # names that a test used; None: any may have been
         self.remarks: list[str] = []  # of the suite, for the report
         self.measured: list[Measured] = []  # that the suite measured
         self.faults: list[str] = []  # of ours, outside any test: a suite that does not import, say
@@ -116,6 +117,7 @@ class Recorder:
         self._started(sentence(item))
         result = self._not_run(item) or self._attempt(item, nextitem)
         self.results.append(result)
+        self.touched[item.name] = _touched(item, result)
         self._finished(result)
         return True
 
@@ -238,6 +240,18 @@ def sentence(item: pytest.Item) -> str:
     function = getattr(item, "function", None)
     doc = inspect.getdoc(function) if function else None
     return doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
+
+
+def _touched(item: pytest.Item, result: TestResult) -> frozenset[str] | None:
+    """The names of the submission that a test used, or None where others may have a part in its outcome.
+
+    A test that failed may have ended before it used them all, and a shared worker has done what other tests asked.
+    """
+    submission = item.stash.get(SUBMISSION, None)
+    shared = "shared_submission" in getattr(item, "fixturenames", ())
+    if submission is None or shared or result.verdict is not Verdict.ACCEPTED or result.attempts != 1:
+        return None
+    return getattr(submission, "touched", None) or None  # without a call there is nothing to go by
 
 
 def shadowed(source: str) -> str:

@@ -13,6 +13,7 @@ from grader.catalog import Limits
 from grader.describe import describe_arguments, shown_in_full
 from grader.driver import driver_source
 from grader.errors import WorkerFault
+from grader.mentions import names_of_driver
 from grader.result import Failed, Failure, Place, Verdict
 from grader.sandbox import Sandbox
 from grader.wire import Caps, FrameReader, WireError, decode, encode
@@ -93,6 +94,7 @@ class RemoteSubmission:
         self._left = limits.test_seconds
         self._worker: Worker = sandbox.spawn(files, limits, seed)
         self.last_call = ""
+        self.touched: frozenset[str] | None = frozenset()  # names that were used; None: any may have been
         self._requests: list[tuple[str, bytes | str]] = []  # calls, each with its frame, or with a text of large inputs
 
     def __getattr__(self, name: str) -> RemoteFunction:
@@ -168,6 +170,8 @@ class RemoteSubmission:
     def ask(self, request: dict[str, Any], call: str, timeout: float | None = None) -> Any:
         """One request and its reply. Raises Failed for all that is the submission's doing."""
         self.last_call = call
+        names = _names_of(request)
+        self.touched = None if self.touched is None or names is None else self.touched | names
         frame = encode(request)
         self._requests.append((call, frame if len(frame) <= KEPT_FRAME else shown_in_full(request)))
         started = time.monotonic()
@@ -263,6 +267,18 @@ class RemoteSubmission:
         surplus = self._worker.finish()
         if surplus is not None:
             raise self._violation(surplus)
+
+
+def _names_of(request: dict[str, Any]) -> frozenset[str] | None:
+    """The names of the submission that a request may use. None: any."""
+    match request["op"]:
+        case "call":
+            return frozenset({request["name"]})
+        case "run":
+            return names_of_driver(request["source"], request["args"], request["kwargs"])
+        case "put" | "get":
+            return frozenset()
+    return None
 
 
 def _text(value: Any, length: int) -> str:
