@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grader.catalog import Exercise, Task
-from grader.result import Failure, TestResult, Verdict, worst
-from grader.station import Item
+from grader.result import Failure, Measured, TestResult, Verdict, worst
+from grader.station import Done, Item, Ready
+from grader.summary import Outcome
 
 MISSED = (Verdict.ACCEPTED, Verdict.NOT_ATTEMPTED)  # what is neither is something to tell
 
@@ -37,6 +38,9 @@ class Board:
     touched: dict[str, frozenset[str] | None] = field(default_factory=dict)
     due: set[str] = field(default_factory=set)
     whole: bool = False  # every test was asked for, whatever fails
+    remarks: list[str] = field(default_factory=list)  # of the suite
+    _seeds: dict[str, int] = field(default_factory=dict)
+    _measured: dict[str, list[Measured]] = field(default_factory=dict)
 
     def collect(self, items: Sequence[Item]) -> None:
         """The suite's tests, as they are now. All are due."""
@@ -62,6 +66,13 @@ class Board:
         self.results[result.name] = result
         self.touched[result.name] = touched
         self.due.discard(result.name)
+
+    def note(self, names: Iterable[str], done: Done) -> None:
+        """What the end of a run of these tests tells beside their results."""
+        self.remarks += [each for each in done.remarks if each not in self.remarks]
+        for name in names:
+            self._seeds[name] = done.seed
+            self._measured[name] = [each for each in done.measured if each.test == name]
 
     @property
     def failed(self) -> set[str]:
@@ -106,8 +117,22 @@ class Board:
         """The same of all tests, but for those that need not train because their task is lost already."""
         return self.settled and not self.training()
 
+    def outcome(self, ready: Ready) -> Outcome:
+        """Once complete: what a report is made of. Results of several runs have no one seed that repeats them."""
+        seeds = {self._seeds.get(item.name) for item in self.items if item.name not in self.due}
+        return Outcome(
+            device=ready.device,
+            seed=seeds.pop() if len(seeds) == 1 else None,
+            results=self.outcomes(),
+            remarks=self.remarks,
+            measured=[each for item in self.items for each in self._measured.get(item.name, [])],
+            isolation=ready.isolation,
+            notice=ready.notice,
+            versions=ready.versions,
+        )
+
     def outcomes(self) -> list[TestResult]:
-        """Once complete: a result for each test, in the suite's order."""
+        """A result for each test, in the suite's order; those that need not train have failed."""
         return [self._spared(item) if item.name in self.due else self.results[item.name] for item in self.items]
 
     def _spared(self, item: Item) -> TestResult:

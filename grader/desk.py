@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from grader.errors import DojoError
 from grader.grade import Settings, find_suite
 from grader.ground import Ground, ground_of
 from grader.reset import keep_stubs
-from grader.result import Failure, Measured
+from grader.result import Failure
 from grader.saves import Saves
 from grader.screen import View
 from grader.station import Died, Done, Event, Finished, Ready, Started, Station
 from grader.submission import Submission, read_submission
-from grader.summary import Outcome, now, sum_up
+from grader.summary import now, sum_up
 
 
 class Phase(Enum):
@@ -58,9 +59,6 @@ class Desk:
         self._done, self._total = 0, 0
         self._started: set[str] = set()  # names of tests under way
         self._run: list[str] = []
-        self._seeds: dict[str, int] = {}
-        self._remarks: list[str] = []
-        self._measured: dict[str, list[Measured]] = {}
         keep_stubs(exercise)
         self._recall()
         self.news += self._submission.problem is not None
@@ -144,10 +142,15 @@ class Desk:
         from grader.affected import affected  # parses, and is not needed before the first save
 
         used = {item.name: self._board.touched.get(item.name) for item in self._board.items}
-        return affected(base.files, self._submission.files, used, self._board.failed)
+        try:
+            return affected(base.files, self._submission.files, used, self._board.failed)
+        except (RecursionError, MemoryError):  # code that is nested so deeply may have changed anywhere
+            return set(used)
 
     def run_all(self) -> None:
         """Every test runs, those that train included."""
+        if self._submission.problem:
+            return
         self._clock, self._seconds, self.notice, self._fault = time.time(), None, "", ""
         self._begun = now(), time.monotonic()
         self._board.change_all()
@@ -182,12 +185,9 @@ class Desk:
 
     def _ended(self, done: Done) -> None:
         self._phase = Phase.IDLE
-        self._remarks += [each for each in done.remarks if each not in self._remarks]
-        for name in self._run:
-            self._seeds[name] = done.seed
-            self._measured[name] = [each for each in done.measured if each.test == name]
+        self._board.note(self._run, done)
         if done.faults:
-            self._fail(done.faults[0])
+            self._died(_last_line(done.faults[0]))
             return
         self._deaths = 0
         self._proceed()
@@ -212,7 +212,7 @@ class Desk:
         self.news += 1
 
     def _fail(self, reason: str) -> None:
-        self._fault = (reason.strip().splitlines() or ["no reason is known"])[-1]
+        self._fault = _last_line(reason)
         self.notice = f"a fault of the grader, not of yours: {self._fault}; save, or press a, to try again"
         self.news += 1
 
@@ -255,27 +255,16 @@ class Desk:
 
     def _keep(self) -> None:
         """The report, as `dojo grade` keeps it."""
-        ready, (started, began) = self._ready, self._begun
-        assert ready is not None
-        seeds = set(self._seeds.values())
-        outcome = Outcome(
-            device=ready.device,
-            seed=seeds.pop() if len(seeds) == 1 else None,
-            results=self._board.outcomes(),
-            remarks=self._remarks,
-            measured=[each for item in self._board.items for each in self._measured.get(item.name, [])],
-            isolation=ready.isolation,
-            notice=ready.notice,
-            versions=ready.versions,
-        )
+        assert self._ready is not None
+        outcome, (started, began) = self._board.outcome(self._ready), self._begun
         seconds, complete = time.monotonic() - began, self._kind == "hidden"
         report = sum_up(self.exercise, self._submission, self._suite, self._kind, outcome, started, seconds, complete)
         self.notice = keep(report, report_path(self.exercise)) or self.notice
 
     def close(self) -> None:
         """Ends the judge and the looking. Nothing is left."""
-        self._saves.close()
         self._close_station()
+        self._saves.close()
 
     # --- what is seen
 
@@ -291,7 +280,10 @@ class Desk:
             return f"running {min(self._done + 1, self._total)} of {self._total}"
         if self._phase is Phase.TRAINING:
             return f"training {seconds} s"
-        return "watching" if self._seconds is None else f"verdict in {self._seconds:.2f} s"
+        return self._verdict_words() or "watching"
+
+    def _verdict_words(self) -> str:
+        return "" if self._seconds is None else f"verdict in {self._seconds:.2f} s"
 
     @property
     def task(self) -> int:
@@ -311,7 +303,7 @@ class Desk:
         where = f"{ready.device}, {ready.isolation}" if ready else ""
         return View(
             exercise=self.exercise,
-            rows=board.rows,
+            rows=[replace(row, due=True) for row in board.rows] if self._submission.problem else board.rows,
             points=board.points,
             max_points=board.max_points,
             state=self.state,
@@ -325,14 +317,21 @@ class Desk:
             todo=first if first and not failures else None,
             solved=self.solved,
             training=self._trains(),
+            verdict=self._verdict_words(),
             notice=self.notice,
-            remarks=self._remarks,
+            remarks=board.remarks,
             number=self.news,
         )
 
     def _trains(self) -> str:
-        names = self._started if self._phase is Phase.TRAINING else set()
+        if self._phase is not Phase.TRAINING:
+            return ""
+        names = self._started or set(self._run)  # before it has started, the first that will
         return next((item.sentence for item in self._board.items if item.name in names), "")
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason is known"])[-1]
 
 
 def _short(path: Path) -> str:

@@ -77,7 +77,9 @@ class Saves:
     def _listen(self, poll: bool | None) -> None:
         """Rings the bell at every event in the folder; arms anew where another folder has taken its place."""
         while not self._stop.is_set():
-            with contextlib.suppress(OSError, RuntimeError):  # no such folder, no watches left: the looks remain
+            with contextlib.suppress(
+                OSError, RuntimeError, ImportError
+            ):  # no folder, no watches left: the looks remain
                 self._watch(poll)
             self._ring()
             self._stop.wait(ALIVE_MS / 1000)
@@ -109,6 +111,9 @@ class Saves:
             os.write(self._bell, b"\0")
 
     def close(self) -> None:
+        """Ends the thread. Twice is no harm done."""
+        if self._stop.is_set():
+            return
         self._stop.set()
         self._thread.join(2)
         os.close(self._wakeup)

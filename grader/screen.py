@@ -80,6 +80,7 @@ class View:
     remarks: Sequence[str] = ()
     help: bool = False
     entries: Sequence[Entry] = ()
+    verdict: str = ""  # how long the last one took
     number: int = 0  # of verdicts so far
 
 
@@ -118,7 +119,8 @@ class Painter:
         lines = [*self._head(view, width), *self._tasks(view.rows, width)]
         for block in self._body(view, width, False, 10_000):
             lines += block.lines
-        return [line.rstrip() for line in self._painted([*lines, [Segment(clean_line(view.state))]], width)]
+        end = [Segment(f" {clean_line(view.verdict or view.state)}")]
+        return [line.rstrip() for line in self._painted([*lines, end], width)]
 
     def _painted(self, lines: Sequence[Line], width: int) -> list[str]:
         segments: list[Segment] = []
@@ -148,10 +150,10 @@ class Painter:
 
     def _head(self, view: View, width: int) -> list[Line]:
         left = Text(f"{view.exercise.slug.split('_')[0]} ", style="bold cyan")
-        left.append(view.exercise.title, style="bold")
-        points = Text(f"{number(view.points)} of {number(view.max_points)} points", style="bold")
+        left.append(clean_line(view.exercise.title), style="bold")
+        points = Text(f"{number(view.points)} of {number(view.max_points)} points", "dim" if view.problem else "bold")
         if left.cell_len + points.cell_len + len(view.how) + 8 <= width:
-            left.append(f"   {view.how}", style="not bold dim")
+            left.append(f"   {clean_line(view.how)}", style="not bold dim")
         return [self._spread(left, points, width)]
 
     def _tasks(self, rows: Sequence[Row], width: int) -> list[Line]:
@@ -160,7 +162,9 @@ class Painter:
     def _task(self, task: Row, width: int) -> Line:
         mark, style = _mark(task)
         text = Text(f"{mark} ", style=style)
-        text.append(f"{task.task.number}  {task.task.title}", "dim" if task.verdict is None else "not dim default")
+        text.append(
+            f"{task.task.number}  {clean_line(task.task.title)}", "dim" if task.verdict is None else "not dim default"
+        )
         points = Text(f"{number(task.points)} / {number(task.task.points)}", style=style)
         if task.failing:
             points = Text.assemble((f"{task.failing} of {task.total} fail   ", "dim"), points)
@@ -196,7 +200,7 @@ class Painter:
                 self._indented(Text("torch and the tests are loaded, once; then every save is judged", "dim"), width),
                 50,
             )
-            yield Block(self._indented(Text(f"edit  {view.file}", "dim"), width), 70)
+            yield Block(self._indented(Text(f"edit  {clean_line(view.file)}", "dim"), width), 70)
         if not view.help and not view.entries:
             yield from self._hints(view, width, gap)
             yield from self._training(view, width)
@@ -249,15 +253,20 @@ class Painter:
         for remark in view.remarks:
             yield Block(self._indented(Text(clean_line(remark), style="dim"), width, 3), 40)
         yield Block([[]], 0, 1)
-        further = f"n for the next one: {view.next}" if view.next else "That was the last one that was open."
+        further = (
+            f"n goes on to the next one: {clean_line(view.next)}"
+            if view.next
+            else "That was the last one that was open."
+        )
         yield Block(self._indented(Text(further), width, 3), 90)
 
     def _begin(self, view: View, task: Task, width: int) -> Iterator[Block]:
         title = f"Task {task.number} is to be written: {task.title}"
         yield self._title("·", "bold", title, "", width)
-        lesson = view.file.rpartition("/")[0] + "/README.md"
+        file = clean_line(view.file)
+        lesson = file.rpartition("/")[0] + "/README.md"
         yield Block(self._indented(Text(f"read  {lesson}", style="dim"), width, 3), 60)
-        yield Block(self._indented(Text(f"edit  {view.file}, and save", style="dim"), width, 3), 70)
+        yield Block(self._indented(Text(f"edit  {file}, and save", style="dim"), width, 3), 70)
 
     def _hints(self, view: View, width: int, gap: list[Block]) -> Iterator[Block]:
         yield from gap if view.hints else []
@@ -290,7 +299,7 @@ class Painter:
         solved = entry.points is not None and entry.points >= entry.max_points
         mark, style = ("✓", "green") if solved else ("·", "dim") if not entry.points else ("✗", "red")
         left = Text.assemble(("› " if entry.current else "  ", "bold cyan"), (f"{mark} ", style))
-        left.append(f"{entry.key:>5}  {entry.title}", style="bold" if entry.current else "")
+        left.append(f"{clean_line(entry.key):>5}  {clean_line(entry.title)}", style="bold" if entry.current else "")
         points = "–" if entry.points is None else number(entry.points)
         return self._spread(left, Text(f"{points} / {number(entry.max_points)}", style=style), width)
 

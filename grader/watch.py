@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import select
 import sys
 import time
@@ -13,9 +14,9 @@ from typing import Protocol
 from grader.archive import last_report
 from grader.catalog import Catalog, Exercise, Task
 from grader.desk import Desk
-from grader.errors import UsageError
+from grader.errors import DojoError, UsageError
 from grader.grade import Settings, find_device, find_suite
-from grader.keys import ESCAPE, Keys
+from grader.keys import Keys
 from grader.reset import reset
 from grader.result import Verdict
 from grader.sandbox import Mode
@@ -49,6 +50,7 @@ class ScreenFace:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._keys = Keys()
+        self._heard = 0.0  # when the last key was
         self._painter = Painter()
 
     def sources(self) -> list[int]:
@@ -60,8 +62,10 @@ class ScreenFace:
     def keys(self, ready: list[int]) -> tuple[list[str], bool]:
         anew = self._terminal.fileno() in ready and self._terminal.signals()
         if sys.stdin.fileno() in ready:
+            self._heard = time.monotonic()
             return self._keys.feed(self._terminal.keys()), anew
-        return self._keys.rest(), anew
+        alone = time.monotonic() - self._heard >= KEY_SECONDS
+        return self._keys.rest() if alone else [], anew
 
     def show(self, view: View) -> None:
         width, height = self._terminal.size()
@@ -111,14 +115,18 @@ class Watch:
         self._drawn = 0.0
 
     def run(self) -> None:
-        """Until q. Leaves no process behind, whatever ends it."""
+        """Until q, or until the terminal has gone."""
+        self._show()
         try:
-            self._show()
             while self._turn():
                 pass
-        finally:
-            with undisturbed():
-                self._desk.close()
+        except EOFError:
+            raise KeyboardInterrupt from None
+
+    def close(self) -> None:
+        """Leaves no process behind. To be called whatever ends the loop."""
+        with undisturbed():
+            self._desk.close()
 
     def _turn(self) -> bool:
         desk, sources = self._desk, [source.fileno() for source in self._desk.sources]
@@ -155,9 +163,9 @@ class Watch:
             case "h":
                 self._more_hints()
             case "n":
-                self._go(self._next())
+                self._go(self._next(), "no other exercise is open")
             case "p":
-                self._go(self._previous())
+                self._go(self._previous(), "this is the first exercise")
             case "l":
                 self._list = not overlaid
             case "?":
@@ -166,13 +174,11 @@ class Watch:
                 self._desk.run_all()
             case "r":
                 self._reset(asked)
-            case _:
-                self._asked = asked and key == ESCAPE and overlaid
 
     def _more_hints(self) -> None:
-        hints = len(self._told().hints)
+        hints = 0 if self._desk.solved else len(self._told().hints)
         if self._hints >= hints:
-            self._notice = "there are no more hints for this task"
+            self._notice = "there are no more hints" if hints else "there is nothing left to hint at"
         self._hints = min(self._hints + 1, hints)
 
     def _told(self) -> Task:
@@ -207,9 +213,14 @@ class Watch:
         slugs = [each.slug for each in self._catalog.exercises]
         return slugs.index(self._desk.exercise.slug)
 
-    def _go(self, exercise: Exercise | None) -> None:
+    def _go(self, exercise: Exercise | None, otherwise: str) -> None:
         if exercise is None:
-            self._notice = "there is no other exercise there"
+            self._notice = otherwise
+            return
+        try:
+            find_suite(exercise, self._settings.suite)
+        except DojoError as error:
+            self._notice = str(error)
             return
         self._desk.close()
         self._desk = Desk(exercise, self._settings, self._poll)
@@ -231,7 +242,7 @@ class Watch:
             view,
             hints=hints[: self._hints],
             hints_left=max(0, len(hints) - self._hints),
-            next=f"{following.key}  {following.title}" if following else "",
+            next=f"{following.key}, {following.title}" if following else "",
             notice=self._notice or view.notice,
             help=self._help,
             entries=[self._entry(each, view) for each in self._catalog.exercises] if self._list else (),
@@ -263,10 +274,13 @@ def watch(root: Path, options: argparse.Namespace) -> int:
     find_suite(exercise, settings.suite)
     find_device(settings.device)
     if not usable():
-        Watch(catalog, exercise, settings, LineFace(), options.poll).run()
+        with contextlib.closing(Watch(catalog, exercise, settings, LineFace(), options.poll)) as loop:
+            loop.run()
         return 0
-    with Terminal() as terminal:
-        Watch(catalog, exercise, settings, ScreenFace(terminal), options.poll).run()
+    terminal = Terminal()
+    # The terminal is given back first: to end a warm judge takes a moment.
+    with contextlib.closing(Watch(catalog, exercise, settings, ScreenFace(terminal), options.poll)) as loop, terminal:
+        loop.run()
     return 0
 
 
