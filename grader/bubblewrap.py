@@ -28,13 +28,13 @@ def package_folders() -> list[str]:
 def options_for(device: str) -> list[str]:
     """A read-only system, an empty home, no network; the parent alone may make name spaces for its workers.
 
-    It keeps three rights until a worker is prepared: SYS_ADMIN for name spaces and mounts, SYS_RESOURCE to forbid
-    user name spaces, in which a worker would be root again and could mount memory that nobody counts, and SETPCAP to
-    give all of them up for good.
+    It keeps four rights until a worker is prepared: SYS_ADMIN for name spaces and mounts, NET_ADMIN for the loopback
+    of a worker's own network, SYS_RESOURCE to forbid user name spaces, in which a worker would be root again and could
+    mount memory that nobody counts, and SETPCAP to give all of them up for good.
     """
     options = [f"--unshare-{kind}" for kind in ("user", "pid", "net", "ipc", "uts", "cgroup-try")]
     options += ["--die-with-parent", "--new-session", "--hostname", "dojo", "--cap-drop", "ALL"]
-    for right in ("SYS_ADMIN", "SYS_RESOURCE", "SETPCAP"):
+    for right in ("SYS_ADMIN", "NET_ADMIN", "SYS_RESOURCE", "SETPCAP"):
         options += ["--cap-add", f"CAP_{right}"]
     binds = {Path("/usr"), Path(sys.base_prefix)}
     for link in ("bin", "sbin", "lib", "lib32", "lib64"):

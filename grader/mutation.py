@@ -123,7 +123,9 @@ def _killer(report: Report) -> str | None:
 def _hurried(exercise: Exercise, report: Report) -> Exercise:
     """The exercise with a tighter time limit: a mutant that never ends need not be waited for as long as a student."""
     if report.verdict is not Verdict.ACCEPTED:
-        raise JudgeError(f"the reference of exercise {exercise.key} fails its own suite: there is nothing to mutate")
+        failed = ", ".join(test.name for test in failures(report)) or "no test ran"
+        where = f"exercise {exercise.key} fails its own suite ({failed}; seed {report.provenance.seed})"
+        raise JudgeError(f"the reference of {where}: there is nothing to mutate")
     slowest = max(test.seconds for task in report.tasks for test in task.tests)
     seconds = min(exercise.limits.test_seconds, max(LEAST_SECONDS, SLOWER * slowest))
     return replace(exercise, limits=replace(exercise.limits, test_seconds=seconds))

@@ -31,12 +31,13 @@ from grader.cgroup import make_group
 from grader.errors import DojoError, JudgeError, UsageError
 from grader.seccomp import write_filter
 from grader.wire import Caps, FrameReader, decode, encode
-from grader.workers import MEGABYTE, Worker, receive
+from grader.workers import MEGABYTE, Endings, Worker, receive
 
 PARENT_MB = 1536  # for the warm parent, and for a next worker that is being prepared
 START_SECONDS = 120.0  # torch without bytecode on a loaded machine takes long to import
 LOOK_SECONDS = 0.1  # between two looks at a warm parent that is starting
 DYING_SECONDS = 0.2  # in which one that was killed closes its channel
+PATIENCE = 4  # workers that may still be ending while the next one works
 FREEING_SECONDS = 20.0  # in which the kernel gives back what a worker had parked in sockets when it ended
 
 
@@ -70,6 +71,8 @@ class Sandbox:
         self.device = device
         self.mode = mode
         self.notice = ""
+        self.warm = warm_by_default()
+        self.rehearse = False  # whether workers that wait are to get ready for a first training step meanwhile
         self.versions: dict[str, str] = {}
         self.folder: Path | None = None  # only plain processes need one; bubblewrap's are mounts inside
         self._workers = 0
@@ -103,11 +106,12 @@ class Sandbox:
                 raise
 
     def _launch(self) -> None:
+        self._endings = Endings(PATIENCE if self.isolation is Isolation.BUBBLEWRAP else 0)
         self._channel, theirs = socket.socketpair()
         self._reader = FrameReader(Caps(json_bytes=MEGABYTE, tensor_bytes=0))
         with theirs:
             self._start(theirs)
-        setup = {"preload": self.preload, "folder": str(self.folder) if self.folder else None}
+        setup = {"preload": self.preload, "warm": self.warm, "folder": str(self.folder) if self.folder else None}
         with contextlib.suppress(OSError):  # it has ended already: `wait_ready` finds out why
             self._channel.sendall(encode({"isolated": self.isolation is Isolation.BUBBLEWRAP, **setup}))
 
@@ -316,6 +320,8 @@ class Sandbox:
         worker.set_up(
             {
                 "folder": str(folder),
+                "imports": [] if self.warm else self.preload,
+                "rehearse": self.rehearse,
                 "limits": {
                     "memory_bytes": limits.memory_mb * MEGABYTE,
                     "scratch_bytes": limits.scratch_mb * MEGABYTE,
@@ -342,7 +348,7 @@ class Sandbox:
                 socket.send_fds(self._channel, [encode({"op": "fork"})], descriptors)
             except OSError as error:
                 raise JudgeError(f"no worker can be made: {self._last_words() or error}") from None
-            worker = Worker(pairs[0][0], pairs[1][0], output, limits, folder, self.memory_group)
+            worker = Worker(pairs[0][0], pairs[1][0], output, limits, folder, self._endings, self.memory_group)
             ours.pop_all()
         self._given.add(worker)
         return worker
@@ -385,6 +391,14 @@ class Sandbox:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def warm_by_default() -> bool:
+    """Whether workers are forks of a process that has imported torch: not where that is unsafe, or is switched off."""
+    wanted = os.environ.get("TORCH_DOJO_WORKERS", "")
+    if wanted not in ("", "warm", "cold"):
+        raise UsageError(f"TORCH_DOJO_WORKERS='{wanted}' is not one of warm, cold")
+    return wanted == "warm" if wanted else sys.platform == "linux"
 
 
 def _end(worker: Worker) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import json
 import os
 import secrets
@@ -16,17 +17,18 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader import runner
 from grader.catalog import Catalog, Exercise, find_root
+from grader.driver import driver_source
 from grader.effort import Effort, Selection
 from grader.errors import DojoError, JudgeError
 from grader.grade import Settings, find_suite, open_sandbox
-from grader.sandbox import Mode
+from grader.sandbox import Mode, warm_by_default
 from grader.worker import pages
 
 if TYPE_CHECKING:
@@ -112,13 +114,18 @@ class Floor:
         self.sandbox = recorder.run.sandbox
         self.round: Round | None = None
         self.items: dict[str, pytest.Item] = {}
+        self.forks = warm_by_default()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Serves the channel instead of running the tests once."""
+        import pytest
+
         from grader.recorder import is_training, sentence, task_of
 
         if not self.recorder.faults:
             self.items = {item.name: item for item in session.items}
+            self.sandbox.rehearse = True
+            _read_drivers({item.getparent(pytest.Module) for item in session.items})
             gc.collect()
             gc.freeze()
             if sys.platform == "linux":
@@ -138,7 +145,11 @@ class Floor:
 
     def _serve(self) -> None:
         buffer = bytearray()
-        target = min(POOL, sum(1 for each in self.items.values() if "submission" in _fixtures(each)))
+        target = (
+            1
+            if not self.forks
+            else min(POOL, sum(1 for each in self.items.values() if "submission" in _fixtures(each)))
+        )
         while True:
             pipes = [lane.pipe for lane in self.round.lanes] if self.round else []
             idle = self.round is None and self.sandbox.prepared < target
@@ -169,6 +180,11 @@ class Floor:
         self.sandbox.renew()
         seed = secrets.randbits(63) if self.settings.seed is None else self.settings.seed
         names = [name for name in message["names"] if name in self.items]
+        if not self.forks:
+            self.round = Round(message["run"], [], set(names), seed, began)
+            self._run(message["files"], seed, iter(names), self._pass_on)
+            self._close_round()
+            return
         shared = any("shared_submission" in _fixtures(self.items[name]) for name in names)
         count = 1 if shared else min(LANES, len(names))
         order = list(self.items)
@@ -201,7 +217,8 @@ class Floor:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             self.sandbox.share(part, parts)
             with os.fdopen(pipe, "w") as told:
-                self._run(files, seed, tokens, lambda row: print(json.dumps(row), file=told, flush=True))
+                names = self._taken(tokens)
+                self._run(files, seed, names, lambda row: print(json.dumps(row), file=told, flush=True))
             self.sandbox.leave()
         except BrokenPipeError:
             pass
@@ -210,33 +227,30 @@ class Floor:
         finally:
             os._exit(0)
 
-    def _run(self, files: dict[str, str], seed: int, tokens: int, tell: Any) -> None:
+    def _run(self, files: dict[str, str], seed: int, names: Iterator[str], tell: Callable[[Any], None]) -> None:
         recorder = self.recorder
 
         def finished(result: TestResult) -> None:
             touched = getattr(recorder, "touched", {}).get(result.name)
-            names = None if touched is None else sorted(touched)
-            tell({"event": "finished", "body": {"result": asdict(result), "touched": names}})
+            used = None if touched is None else sorted(touched)
+            tell({"event": "finished", "body": {"result": asdict(result), "touched": used}})
 
         recorder.aim(replace(recorder.run, files=files, seed=seed), finished)
-        items = list(self.items.values())
-        order = self._taken(tokens)
-        number = next(order, None)
-        while number is not None:
-            following = next(order, None)
-            item = items[number]
-            tell({"event": "started", "body": {"name": item.name}})
-            after = None if following is None else items[following]
+        name = next(names, None)
+        while name is not None:
+            following = next(names, None)
+            item, after = self.items[name], self.items[following] if following else None
+            tell({"event": "started", "body": {"name": name}})
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
-            number = following
+            name = following
         measured = [asdict(each) for each in recorder.measured]
         told = {"faults": recorder.faults, "remarks": recorder.remarks, "measured": measured}
         tell({"event": "lane", "body": told})
 
-    @staticmethod
-    def _taken(tokens: int) -> Iterator[int]:
+    def _taken(self, tokens: int) -> Iterator[str]:
+        order = list(self.items)
         while (token := os.read(tokens, 2)) not in (END, b""):
-            yield int.from_bytes(token, "big")
+            yield order[int.from_bytes(token, "big")]
 
     def _hear(self, pipe: int) -> None:
         """What a lane tells is passed on; its end is noted."""
@@ -247,22 +261,25 @@ class Floor:
         *lines, rest = lane.buffer.split(b"\n")
         lane.buffer = bytearray(rest)
         for line in lines:
-            row = json.loads(line)
-            kind, body = row["event"], row["body"]
-            if kind == "lane":
-                self.round.faults += body["faults"]
-                self.round.remarks += [each for each in body["remarks"] if each not in self.round.remarks]
-                self.round.measured += body["measured"]
-                continue
-            if kind == "finished":
-                self.round.left.discard(body["result"]["name"])
-            _send(self.channel, kind, {"run": self.round.number, **body})
+            self._pass_on(json.loads(line))
         if not data:
             os.close(pipe)
             os.waitpid(lane.process, 0)
             self.round.lanes.remove(lane)
             if not self.round.lanes:
                 self._close_round()
+
+    def _pass_on(self, row: dict[str, Any]) -> None:
+        assert self.round is not None
+        kind, body = row["event"], row["body"]
+        if kind == "lane":
+            self.round.faults += body["faults"]
+            self.round.remarks += [each for each in body["remarks"] if each not in self.round.remarks]
+            self.round.measured += body["measured"]
+            return
+        if kind == "finished":
+            self.round.left.discard(body["result"]["name"])
+        _send(self.channel, kind, {"run": self.round.number, **body})
 
     def _close_round(self) -> None:
         done, self.round = self.round, None
@@ -281,6 +298,15 @@ class Floor:
                 os.kill(lane.process, signal.SIGKILL)
             os.close(lane.pipe)
             os.waitpid(lane.process, 0)
+
+
+def _read_drivers(modules: set[pytest.Module | None]) -> None:
+    """Turns the suite's drivers into source now, and not in each lane anew."""
+    for module in modules:
+        for function in vars(module.obj).values() if module else ():
+            if inspect.isfunction(function) and next(iter(inspect.signature(function).parameters), "") == "sub":
+                with contextlib.suppress(ValueError, OSError):  # the test that uses it says so
+                    driver_source(function)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

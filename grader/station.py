@@ -19,6 +19,7 @@ from typing import Any
 from grader.catalog import Exercise
 from grader.grade import Settings
 from grader.result import Measured, TestResult, result_from_json
+from grader.sandbox import warm_by_default
 
 END_SECONDS = 10.0  # for the process to end its sandbox
 # Large pages, like those of the warm parent: a run is a fork of a process with torch.
@@ -89,7 +90,14 @@ class Station:
     """Starts the warm judge at once, and does not wait for it: `Ready` says when it can run."""
 
     def __init__(self, exercise: Exercise, settings: Settings) -> None:
+        self._exercise, self._settings = exercise, settings
+        self._forks = warm_by_default()
         self._runs = 0
+        self._ready = False
+        self._busy = False
+        self._start()
+
+    def _start(self) -> None:
         self._buffer = bytearray()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as we do
         self._channel, theirs = socket.socketpair()
@@ -97,7 +105,7 @@ class Station:
             command = [sys.executable, "-m", "grader.standing", str(theirs.fileno())]
             self._process = subprocess.Popen(
                 command,
-                cwd=exercise.root,
+                cwd=self._exercise.root,
                 env=os.environ | ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -105,7 +113,7 @@ class Station:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C in the terminal is ours to handle
             )
-        self._send({"exercise": exercise.key, "settings": asdict(settings)})
+        self._send({"exercise": self._exercise.key, "settings": asdict(self._settings)})
 
     def fileno(self) -> int:
         """Readable when there are events, also when it has died."""
@@ -117,14 +125,24 @@ class Station:
 
     def run(self, files: Mapping[str, str], names: Sequence[str]) -> int:
         """Runs the tests called `names` on a submission (file → text), in this order; a run under way is ended."""
+        self._interrupt()
         self._runs += 1
+        self._busy = True
         self._send({"op": "run", "run": self._runs, "files": dict(files), "names": list(names)})
         return self._runs
 
     def cancel(self) -> None:
         """Ends a run under way. Nothing more comes of it."""
+        self._interrupt()
         self._runs += 1
         self._send({"op": "cancel"})
+
+    def _interrupt(self) -> None:
+        """Where runs are no forks, only the end of the whole process ends one."""
+        if self._busy and not self._forks:
+            self.close(at_once=True)
+            self._start()
+        self._busy = False
 
     def events(self) -> list[Event]:
         """What has come since the last call, without waiting. Nothing of a run that is not the latest."""
@@ -140,18 +158,27 @@ class Station:
         found = [event(json.loads(line)) for line in lines]
         if not data:
             found.append(Died(self._last_words()))
-        return [each for each in found if getattr(each, "run", self._runs) == self._runs]
+        return [each for each in found if self._matters(each)]
+
+    def _matters(self, one: Event) -> bool:
+        """Not what a run has to say that was ended, nor a second `Ready` after a start that was only ours."""
+        if isinstance(one, Ready):
+            first, self._ready = not self._ready, True
+            return first
+        latest = isinstance(one, Died) or one.run == self._runs
+        self._busy &= not (latest and isinstance(one, Done | Died))
+        return latest
 
     def _last_words(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:300] if lines else "it ended without a word"
 
-    def close(self) -> None:
+    def close(self, at_once: bool = False) -> None:
         """Ends the process and everything below it."""
         self._channel.close()
         try:
-            self._process.wait(END_SECONDS)
+            self._process.wait(0 if at_once else END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

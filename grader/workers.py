@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,40 @@ class WorkerEnd(Exception):
         return self.kind == "exit" and self.detail == _exit_text(-signal.SIGKILL)
 
 
+class Endings:
+    """Supervisors that were told to end, and have not yet.
+
+    Where each has name spaces of its own nothing of an ended worker can be met by the next one, and `patience` of them
+    may take their time; elsewhere each is waited for.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._waiting: deque[tuple[socket.socket, float]] = deque()
+
+    def add(self, control: socket.socket, at_once: bool) -> None:
+        """Tells a supervisor to end, and waits for it where it is to end at once. Raises JudgeError if one does not."""
+        with contextlib.suppress(OSError):
+            control.shutdown(socket.SHUT_WR)
+        self._waiting.append((control, time.monotonic() + END_SECONDS))
+        patience = 0 if at_once else self._patience
+        while self._waiting and self._first_has_ended(wait=len(self._waiting) > patience):
+            self._waiting.popleft()[0].close()
+
+    def _first_has_ended(self, wait: bool) -> bool:
+        control, deadline = self._waiting[0]
+        while True:
+            left = deadline - time.monotonic()
+            ready, _, _ = select.select([control], [], [], max(0.0, left) if wait else 0.0)
+            if ready and not receive(control):
+                return True
+            if left <= 0:
+                self._waiting.popleft()[0].close()
+                raise JudgeError("a worker's processes did not end")
+            if not ready and not wait:
+                return False
+
+
 class Worker:
     """One worker: requests go out, one reply comes back for each, within the limits."""
 
@@ -60,9 +95,11 @@ class Worker:
         output: int,
         limits: Limits,
         folder: Path | None,
+        endings: Endings,
         group: MemoryGroup | None = None,
     ) -> None:
         self.limits = limits
+        self._endings = endings
         self._group = group
         self._kills = group.kills if group else 0
         self._data = data
@@ -285,25 +322,14 @@ class Worker:
         self._data.close()
         try:
             if self._control.fileno() != -1:
-                self._await_end()
+                # One that was ended for its memory, say, holds it until it has ended.
+                self._endings.add(socket.socket(fileno=self._control.detach()), at_once=self._ended is not None)
         finally:
             if self._output != -1:
                 os.close(self._output)
                 self._output = -1
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _await_end(self) -> None:
-        """Tells the supervisor to end all, and waits until it has: the next worker shares a network with this one."""
-        deadline = time.monotonic() + END_SECONDS
-        with self._control as control:
-            with contextlib.suppress(OSError):
-                control.shutdown(socket.SHUT_WR)
-            while (left := deadline - time.monotonic()) > 0:
-                ready, _, _ = select.select([control], [], [], left)
-                if ready and not receive(control):
-                    return
-        raise JudgeError("a worker's processes did not end")
 
 
 def receive(source: socket.socket) -> bytes:

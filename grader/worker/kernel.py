@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 PR_SET_KEEPCAPS = 8
 CAP_DAC_READ_SEARCH = 2
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 NOBODY = 65534
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
@@ -36,11 +41,11 @@ def unshare(flags: int) -> None:
 
 
 def fork_into_name_spaces() -> int:
-    """Like os.fork, but the child is the first process of new PID, mount and IPC name spaces.
+    """Like os.fork, but the child is the first process of new PID, mount, IPC and network name spaces.
 
     unshare and fork would take a second copy of a large process, only to wait for the first.
     """
-    flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | signal.SIGCHLD
+    flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET | signal.SIGCHLD
     call = getattr(_held, "syscall")  # noqa: B009 mypy does not know its type
     call.restype = ctypes.c_long
     _held.PyOS_BeforeFork()
@@ -58,6 +63,12 @@ def fork_into_name_spaces() -> int:
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
     result = _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
     _checked(result, f"mount {target}")
+
+
+def raise_loopback() -> None:
+    """A new network name space has one interface, to itself, and that is down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
 
 
 def prctl(option: int, first: int = 0, second: int = 0) -> None:

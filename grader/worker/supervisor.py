@@ -12,27 +12,26 @@ import resource
 import shutil
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from grader.wire import Caps, FrameReader, decode, encode
+from grader.worker import serve
 from grader.worker.watch import Limits, Watch
 
 SUBMISSION = Path("/submission")
 SCRATCH = Path("/tmp/work")
 MAX_FILES = 16384  # in a temporary folder: an empty file takes the kernel's memory too
-Serve = Callable[[int, Path, Path, "list[str]"], None]
 
 
-def supervise(control: socket.socket, data: int, output: int, isolated: bool, serve: Serve) -> int:
+def supervise(control: socket.socket, data: int, output: int, isolated: bool) -> int:
     """Starts the worker and watches it until it ends or the judge hangs up. Returns an exit code."""
     reader = FrameReader(Caps(json_bytes=16 << 20, tensor_bytes=0))
     setup = _receive(control, reader)
     if setup is None:
         return 0
     try:
-        return _run(control, reader, setup, data, output, isolated, serve)
+        return _run(control, reader, setup, data, output, isolated)
     finally:
         if not isolated:
             shutil.rmtree(setup["folder"], ignore_errors=True)  # the judge may have done so before we made it
@@ -45,7 +44,6 @@ def _run(
     data: int,
     output: int,
     isolated: bool,
-    serve: Serve,
 ) -> int:
     limits = Limits(**setup["limits"])
     try:
@@ -58,12 +56,15 @@ def _run(
     if worker == 0:
         control.detach()  # its descriptor is about to be closed, and the number used again
         _become_worker(data, output, (waiting, arm), limits, isolated)
-        serve(data, home, scratch, _await_files(waiting))
+        serve.get_ready(setup["imports"], setup["rehearse"])
+        os.write(arm, b"1")
+        os.close(arm)
+        serve.serve(data, home, scratch, _await_files(waiting))
         os._exit(0)
     for descriptor in (data, output, arm, waiting):
         os.close(descriptor)
     if not os.read(armed, 1):
-        return _fault(control, "a worker could not give up its rights")
+        return _fault(control, "a worker could not get ready")
     watch = Watch(control, reader, worker, limits, isolated, scratch)
     try:
         # A worker may wait here for long, prepared before there was anything to run. It costs nothing meanwhile.
@@ -111,6 +112,7 @@ def _prepare(setup: dict[str, Any], limits: Limits, isolated: bool) -> tuple[Pat
 
         quiet = kernel.MS_NOSUID | kernel.MS_NODEV
         size = f"size={limits.scratch_bytes},nr_inodes={MAX_FILES},mode=0755"
+        kernel.raise_loopback()
         kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
         kernel.mount("proc", "/proc", "proc", quiet | kernel.MS_NOEXEC)
         Path("/proc/sys/user/max_user_namespaces").write_text("0")  # in one, the worker would be root again
@@ -165,9 +167,6 @@ def _become_worker(data: int, output: int, gates: tuple[int, int], limits: Limit
         resource.setrlimit(number, (bounded, bounded))
     if sys.platform == "linux":
         _give_up_rights(isolated)
-    _, arm = gates
-    os.write(arm, b"1")
-    os.close(arm)
 
 
 def _give_up_rights(isolated: bool) -> None:

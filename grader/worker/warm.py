@@ -1,5 +1,7 @@
 """The warm parent: imports torch once inside the sandbox, then forks a supervisor and a worker for each test.
 
+Where a process with torch can't be forked (macOS), it stays cold: it forks all the same, and each worker imports.
+
 It runs no code of a submission, holds nothing secret, and can't be traced. Requests come on one Unix socket;
 with each come the three descriptors of a new worker: its data socket, its supervisor's socket, its output pipe.
 """
@@ -9,18 +11,21 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import os
 import shutil
 import signal
 import socket
 import sys
 import traceback
+from importlib import metadata
 from typing import Any, NoReturn
 
 from grader.wire import Caps, FrameReader, WireError, decode, encode
-from grader.worker import pages, serve, supervisor
+from grader.worker import pages, supervisor
 
 DESCRIPTORS = 3  # data, control, output
+NAMED = ("torch", "torchvision", "numpy")  # whose versions a report gives
 
 
 def main(descriptor: int) -> None:
@@ -39,7 +44,7 @@ def main(descriptor: int) -> None:
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     if isolated and fork(isolated) == 0:
         os._exit(0)  # where name spaces are refused, it is to show now, and not at the first test
-    versions = warm_up(config["preload"])
+    versions = warm_up(config["preload"]) if config["warm"] else installed()
     channel.sendall(encode({"ready": True, "versions": versions}))
     while (request := receive(channel, reader)) is not None:
         reap()
@@ -61,8 +66,13 @@ def warm_up(modules: list[str]) -> dict[str, str]:
     gc.enable()
     if sys.platform == "linux":
         pages.gather()  # before the first fork: blocks that a child shares can't be gathered
-    loaded = {name: sys.modules.get(name) for name in ("torch", "torchvision", "numpy")}
+    loaded = {name: sys.modules.get(name) for name in NAMED}
     return {name: str(getattr(module, "__version__", "")) for name, module in loaded.items() if module is not None}
+
+
+def installed() -> dict[str, str]:
+    """The versions, where each worker imports for itself."""
+    return {name: metadata.version(name) for name in NAMED if importlib.util.find_spec(name) is not None}
 
 
 def receive(channel: socket.socket, reader: FrameReader) -> tuple[Any, list[int]] | None:
@@ -112,7 +122,7 @@ def run_supervisor(descriptors: list[int], isolated: bool) -> NoReturn:
     code = 1
     try:
         data, control, output = descriptors
-        code = supervisor.supervise(socket.socket(fileno=control), data, output, isolated, serve.serve)
+        code = supervisor.supervise(socket.socket(fileno=control), data, output, isolated)
     except BaseException:
         traceback.print_exc()  # into the log that the judge reads when a supervisor ends without a word
     finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from grader.wire import FrameReader, WireError, decode, encode
 
+PROC = Path("/proc")
 TICK = 0.01  # seconds between two looks at the worker
 FINE_TICK = 0.001  # while memory is being measured
 THREADS = 32  # for each process that a worker may have
@@ -53,8 +54,9 @@ class Watch:
         self.scratch = scratch
         self.peak = Usage()
         self.measuring = False
-        # What a fork shares with the warm parent until it writes to it: not the worker's own memory.
-        self.shared = _status(os.getpid()).get("RssAnon", 0)
+        self.reaped = False  # the worker has ended, and its number may be another process's
+        # What it holds before it has run anything, much of it shared with the warm parent: not the submission's memory.
+        self.shared = _status(worker).get("RssAnon", 0)
 
     def run(self) -> int:
         self._tell({"event": "started"})
@@ -71,6 +73,7 @@ class Watch:
                 return 0
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == self.worker:
+                self.reaped = True
                 code = os.waitstatus_to_exitcode(status)
                 self._tell({"event": "exit", "code": code})
                 return 0
@@ -129,6 +132,8 @@ class Watch:
         if self.isolated:
             own = os.getpid()
             return [pid for name in os.listdir("/proc") if name.isdigit() and (pid := int(name)) != own]
+        if not PROC.is_dir():  # not Linux: what the worker starts is not seen, and ends with its group
+            return [] if self.reaped else [self.worker]
         found = [os.getpid()]
         for pid in found:
             found += [child for child in _children(pid) if child not in found]
@@ -161,14 +166,17 @@ class Watch:
         if self.isolated and os.getpid() == 1:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)  # all at once; one by one, a fork bomb outruns us
+        elif not self.reaped:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.worker, signal.SIGKILL)
         deadline = time.monotonic() + 2.0
         while (processes := self.processes()) and time.monotonic() < deadline:
             for pid in processes:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0] != 0:
-                    pass
+                while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+                    self.reaped |= ended == self.worker
             time.sleep(0.001)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from grader.catalog import Catalog, Exercise
+from grader.errors import UsageError
 from grader.grade import Settings, grade
 from grader.plants import reference_files
 from grader.result import Verdict
@@ -221,3 +222,42 @@ def test_a_warm_judge_that_is_killed_says_so_and_leaves_nothing(exercise: Exerci
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everything))
     finally:
         station.close()
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a system where a process with torch can't be forked: each worker imports for itself, and runs in turn."""
+    monkeypatch.setenv("TORCH_DOJO_WORKERS", "cold")
+
+
+@pytest.mark.usefixtures("cold")
+@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.OFF])
+def test_without_forks_of_torch_the_verdicts_are_the_same(toy: Exercise, tmp_path: Path, mode: Mode) -> None:
+    right = reference_files(toy)["double.py"]
+    for text, points in ((right, 3), (right.replace("2 * x", "3 * x"), 1)):
+        (tmp_path / "double.py").write_text(text)
+        report = grade(toy, tmp_path, Settings(device="cpu", sandbox=mode))
+        assert report.points == points
+        assert "torch" in report.provenance.versions
+
+
+@pytest.mark.usefixtures("cold")
+def test_without_forks_of_torch_a_new_run_still_ends_the_one_under_way(toy: Exercise) -> None:
+    right = reference_files(toy)["double.py"]
+    station = Station(toy, Settings(device="cpu"))
+    try:
+        names = [item.name for item in until(station, Ready).items]
+        station.run({"double.py": right.replace("return 2 * x", "while True: pass")}, names)
+        until(station, Started)
+        done, got = outcome(station, {"double.py": right}, names)
+        assert (done.faults, set(got.values()), len(got)) == ([], {Verdict.ACCEPTED}, len(names))
+        done, got = outcome(station, {"double.py": right.replace("2 * x", "3 * x")}, names)
+        assert sorted(got.values()) == [Verdict.ACCEPTED, Verdict.WRONG_ANSWER]
+    finally:
+        station.close()
+
+
+def test_a_setting_that_does_not_exist_is_named(toy: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_DOJO_WORKERS", "hot")
+    with pytest.raises(UsageError, match="TORCH_DOJO_WORKERS='hot'"):
+        Station(toy, Settings())

@@ -1,0 +1,109 @@
+"""From a save to the verdict on the screen, beside a plain pytest of the same suite in one process, cold."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from grader.bench.figures import Aim, Figure, figure, run, timed
+from grader.catalog import Exercise
+from grader.errors import JudgeError
+
+RATIO_AIM = 1 / 8  # of the plain pytest
+P95_AIM = 1.0  # seconds
+COLD_ROUNDS = 3
+PAUSE = 2.0  # seconds between a verdict and the next save: a person types at least a word
+VERDICT = re.compile(r"verdict in [\d.]+ s")
+
+
+def warm(root: Path, exercises: list[Exercise], rounds: int) -> tuple[list[Figure], list[Aim]]:
+    """For each exercise: every test is run again after each save."""
+    figures: list[Figure] = []
+    aims: list[Aim] = []
+    for exercise in exercises:
+        cold = figure(f"plain pytest, EX={exercise.key}, cold", [_plain(exercise) for _ in range(COLD_ROUNDS)])
+        saved = figure(f"save to verdict, EX={exercise.key}", _saves(root, exercise, rounds))
+        figures += [cold, saved]
+        aims.append(Aim(f"EX={exercise.key}: save to verdict / plain pytest", saved.median / cold.median, RATIO_AIM))
+        aims.append(Aim(f"EX={exercise.key}: save to verdict, 95th percentile", saved.p95, P95_AIM, "s"))
+    return figures, aims
+
+
+def _plain(exercise: Exercise) -> float:
+    """The hidden suite beside the solution, without the tests that train, as any pytest would run them."""
+    with tempfile.TemporaryDirectory(prefix="dojo-bench-") as folder:
+        place = Path(folder) / "exercises" / exercise.slug
+        shutil.copytree(exercise.solution, place)
+        shutil.copy(exercise.folder / "exercise.toml", place)
+        suite = exercise.hidden_suite
+        if suite is None:
+            raise JudgeError(f"exercise {exercise.key} has no hidden suite to measure")
+        shutil.copy(suite, place)
+        options = ["-q", "-p", "no:cacheprovider", "-m", "not training", "--import-mode=importlib"]
+        # Some tests need a worker, and fail here; most pass. What counts is that the same suite is gone through.
+        return timed(lambda: run(["-m", "pytest", *options, str(place / suite.name)], Path(folder), (0, 1)))
+
+
+def _saves(root: Path, exercise: Exercise, rounds: int) -> list[float]:
+    """Seconds from the moment a new file is in place until the verdict is printed by `dojo watch`."""
+    with tempfile.TemporaryDirectory(prefix="dojo-bench-") as folder:
+        course = _course(root, exercise, Path(folder))
+        name = exercise.files[0]
+        text = (exercise.solution / name).read_text("utf-8")
+        target = course / exercise.folder.relative_to(root) / name
+        target.write_text(text, "utf-8")
+        seconds = []
+        with _watching(course, exercise) as lines:
+            _await_verdict(lines)
+            for number in range(rounds):
+                time.sleep(PAUSE)
+                draft = target.with_suffix(".new")
+                # A statement of the module's own may change anything: no test is spared.
+                draft.write_text(f"{text}\nassert {number} >= 0\n", "utf-8")
+                began = time.perf_counter()
+                draft.replace(target)
+                _await_verdict(lines)
+                seconds.append(time.perf_counter() - began)
+        return seconds
+
+
+def _course(root: Path, exercise: Exercise, folder: Path) -> Path:
+    """A copy of the course with one exercise, for its file is going to change."""
+    for path in (exercise.folder, exercise.hidden, exercise.solution):
+        shutil.copytree(path, folder / path.relative_to(root), dirs_exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _watching(course: Path, exercise: Exercise) -> Iterator[IO[str]]:
+    command = [sys.executable, "-m", "grader", "watch", exercise.key]
+    search = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""))))
+    with subprocess.Popen(
+        command, cwd=course, env=os.environ | {"PYTHONPATH": search}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def _await_verdict(lines: IO[str]) -> None:
+    seen = []
+    for line in lines:
+        seen.append(line)
+        if VERDICT.search(line):
+            if "not graded" in "".join(seen):
+                break
+            return
+    raise JudgeError(f"the watch gave no verdict: {''.join(seen)[-500:]}")
