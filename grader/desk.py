@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,6 +48,7 @@ class Desk:
         self._phase, self._since = Phase.WARMING, time.monotonic()
         self._saves = Saves(exercise.folder, exercise.files, poll)
         self._ground: Ground = ground_of(exercise)
+        self._leaving: list[threading.Thread] = []
         self._deaths = 0
         self._fault = ""
         self._ready: Ready | None = None
@@ -232,8 +234,9 @@ class Desk:
 
     def _close_station(self) -> None:
         station, self._station = self._station, None
-        if station:
-            station.close()
+        if station:  # which takes a moment, in which nobody is to wait
+            self._leaving.append(threading.Thread(target=station.close, daemon=True))
+            self._leaving[-1].start()
 
     def _renew(self, names: Sequence[str]) -> None:
         """What the warm judge rests on has changed: a new one takes its place."""
@@ -262,9 +265,14 @@ class Desk:
         self.notice = keep(report, report_path(self.exercise)) or self.notice
 
     def close(self) -> None:
-        """Ends the judge and the looking. Nothing is left."""
+        """Ends the looking, and begins to end the judge."""
         self._close_station()
         self._saves.close()
+
+    def join(self) -> None:
+        """After `close`: returns when nothing is left."""
+        for thread in self._leaving:
+            thread.join()
 
     # --- what is seen
 

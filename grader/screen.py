@@ -118,7 +118,7 @@ class Painter:
         """The same as lines for a pipe, of any number."""
         lines = [*self._head(view, width), *self._tasks(view.rows, width)]
         for block in self._body(view, width, False, 10_000):
-            lines += block.lines
+            lines += block.lines if block.weight else []  # a gap would be taken for the end
         end = [Segment(f" {clean_line(view.verdict or view.state)}")]
         return [line.rstrip() for line in self._painted([*lines, end], width)]
 

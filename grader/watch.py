@@ -105,6 +105,7 @@ class Watch:
     def __init__(self, catalog: Catalog, exercise: Exercise, settings: Settings, face: Face, poll: bool) -> None:
         self._catalog, self._settings, self._face, self._poll = catalog, settings, face, poll
         self._desk = Desk(exercise, settings, poll)
+        self._left: list[Desk] = []  # those whose judges may still be ending
         self._notice = ""
         self._noted = 0.0
         self._asked = False  # whether r was pressed once
@@ -127,6 +128,8 @@ class Watch:
         """Leaves no process behind. To be called whatever ends the loop."""
         with undisturbed():
             self._desk.close()
+            for desk in (*self._left, self._desk):
+                desk.join()
 
     def _turn(self) -> bool:
         desk, sources = self._desk, [source.fileno() for source in self._desk.sources]
@@ -223,6 +226,7 @@ class Watch:
             self._notice = str(error)
             return
         self._desk.close()
+        self._left.append(self._desk)
         self._desk = Desk(exercise, self._settings, self._poll)
 
     # --- what is seen
