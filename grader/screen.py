@@ -181,7 +181,7 @@ class Painter:
         elif view.entries:
             yield from self._list(view.entries, width, height)
         elif view.problem:
-            yield self._title("✗", "bold red", "The file can't be run", "", width)
+            yield self._title("✗", "bold red", "The file can't be run", (), width)
             yield from self._failure(view.problem, width)
         elif view.failure:
             yield from gap
@@ -205,12 +205,13 @@ class Painter:
             yield from self._hints(view, width, gap)
             yield from self._training(view, width)
 
-    def _title(self, mark: str, style: str, text: str, aside: str, width: int) -> Block:
-        """In one line where there is room for all of it."""
-        title, more = Text(clean_line(text), style=style), Text(aside, style="dim")
-        if title.cell_len + more.cell_len + 7 <= width or not aside:
-            return Block([self._spread(Text.assemble((f"{mark} ", style), title), more, width)], 100, 1)
-        title.append(f"  {aside}", style="not bold dim")
+    def _title(self, mark: str, style: str, text: str, asides: Sequence[str], width: int) -> Block:
+        """In one line, with the longest of `asides` that there is room for; else in as many as it takes."""
+        title = Text(clean_line(text), style=style)
+        for aside in (*asides, ""):
+            if title.cell_len + len(aside) + (7 if aside else 4) <= width:
+                head = Text.assemble((f"{mark} ", style), title)
+                return Block([self._spread(head, Text(aside, style="dim"), width)], 100, 1)
         return Block(self._hanging(Text(mark, style=style), title, 2, width), 100)
 
     def _hanging(self, label: Text, body: Text, gap: int, width: int) -> list[Line]:
@@ -223,9 +224,10 @@ class Painter:
 
     def _failed(self, view: View, test: TestResult, width: int) -> Iterator[Block]:
         mark, style = MARKS.get(test.verdict, MISS)
-        aside = f"task {test.task}, {'before this save' if view.stale else test.verdict.words}"
+        task = f"task {test.task}"
+        asides = (f"{task}, {'before this save' if view.stale else test.verdict.words}", task)
         style = f"{style} dim" if view.stale else f"bold {style}"
-        yield self._title(mark, style, test.sentence, aside, width)
+        yield self._title(mark, style, test.sentence, asides, width)
         if test.failure:
             yield from self._failure(test.failure, width)
         if test.printed.strip():
@@ -249,7 +251,7 @@ class Painter:
 
     def _solved(self, view: View, width: int) -> Iterator[Block]:
         text = f"All {number(view.max_points)} points. Well done!"
-        yield self._title("✓", "bold green", text, "", width)
+        yield self._title("✓", "bold green", text, (), width)
         for remark in view.remarks:
             yield Block(self._indented(Text(clean_line(remark), style="dim"), width, 3), 40)
         yield Block([[]], 0, 1)
@@ -262,7 +264,7 @@ class Painter:
 
     def _begin(self, view: View, task: Task, width: int) -> Iterator[Block]:
         title = f"Task {task.number} is to be written: {task.title}"
-        yield self._title("·", "bold", title, "", width)
+        yield self._title("·", "bold", title, (), width)
         file = clean_line(view.file)
         lesson = file.rpartition("/")[0] + "/README.md"
         yield Block(self._indented(Text(f"read  {lesson}", style="dim"), width, 3), 60)

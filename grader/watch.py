@@ -188,18 +188,18 @@ class Watch:
         return self._desk.exercise.tasks[self._desk.task - 1]
 
     def _reset(self, asked: bool) -> None:
-        name = self._desk.exercise.files[0]
+        names = " and ".join(self._desk.exercise.files)
         if not asked:
             self._asked = True
-            self._notice = f"r again: {name} becomes a stub; what you wrote is kept beside it"
+            self._notice = f"r again gives the stub of {names} back; what you wrote is kept beside it"
             return
         try:
             backups = reset(self._desk.exercise)
         except UsageError as error:
             self._notice = str(error)
             return
-        kept = ", ".join(backup.name for backup in backups)
-        self._notice = f"{name} is a stub again; your text is kept as {kept}" if kept else f"{name} is a stub already"
+        kept = " and ".join(backup.name for backup in backups)
+        self._notice = f"the stub is back; your text is kept as {kept}" if kept else f"{names}: a stub already"
 
     def _next(self) -> Exercise | None:
         """The next exercise that is not solved, after the last one from the first one on."""

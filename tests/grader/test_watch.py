@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -254,6 +255,18 @@ def test_every_kind_of_save_brings_its_verdict(course: Path, watch: Callable[...
     screen = pane.wait("can't be run")
     assert "double.py, line 7" in screen
     assert re.search(r"return 2 \* \(x\n +\^", screen)
+
+
+@needs_tmux
+def test_a_burst_of_saves_ends_with_the_verdict_on_the_last(course: Path, watch: Callable[..., Pane]) -> None:
+    pane, random = watch("1"), Random(7)
+    pane.wait(r"verdict in \d")
+    for _ in range(25):
+        replace(course / FILE, random.choice([THRICE, UNCHECKED, HALF, RIGHT]))
+        time.sleep(random.uniform(0.0, 0.4))
+    replace(course / FILE, THRICE)
+    screen = pane.wait(r"✗ Doubling doubles[\s\S]*verdict in \d", absent="before this save")
+    assert "has ended" not in screen  # no judge was lost on the way
 
 
 @needs_tmux
