@@ -25,6 +25,7 @@ def load() -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     gc.disable()  # an import makes much and drops little
     import pytest  # noqa: F401
+    import safetensors.torch  # noqa: F401
     import torch
 
     from grader import plugin  # noqa: F401

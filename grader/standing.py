@@ -65,7 +65,9 @@ def _stand(channel: socket.socket, exercise: Exercise, settings: Settings) -> No
     suite, _ = find_suite(exercise, settings.suite)
     with open_sandbox(exercise, settings, LANES) as sandbox:
         runner.load()
-        import torch._dynamo  # noqa: F401 - the first optimiser imports it, in each lane anew
+        # What the first tensor on the wire and the first optimiser import, in each lane anew.
+        import numpy.ctypeslib  # noqa: F401
+        import torch._dynamo  # noqa: F401
 
         from grader.recorder import Recorder, Run
 
