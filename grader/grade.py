@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,13 +44,13 @@ class Progress:
     finished: Callable[[TestResult], None] = lambda _: None
 
 
-def open_sandbox(exercise: Exercise, settings: Settings, workers: int = 1) -> Sandbox:
+def open_sandbox(exercise: Exercise, settings: Settings, workers: int = 1, also: Sequence[str] = ()) -> Sandbox:
     """Begins to warm a sandbox for `exercise`; the caller closes it. It may serve several submissions in turn.
 
-    As many as `workers` may be at work in it at a time.
+    As many as `workers` may be at work in it at a time. The modules `also` are imported beside those of the exercise.
     """
     device = "cpu" if settings.device == "cpu" else find_device(settings.device)
-    return Sandbox(exercise.preload, settings.sandbox, device, exercise.limits.memory_mb * workers)
+    return Sandbox([*exercise.preload, *also], settings.sandbox, device, exercise.limits.memory_mb * workers)
 
 
 def grade(

@@ -63,7 +63,8 @@ def settings_from(row: dict[str, Any]) -> Settings:
 
 def _stand(channel: socket.socket, exercise: Exercise, settings: Settings) -> None:
     suite, _ = find_suite(exercise, settings.suite)
-    with open_sandbox(exercise, settings, LANES) as sandbox:
+    # A gradient check or an optimiser imports it in the middle of a test; here it is loaded once, while nobody waits.
+    with open_sandbox(exercise, settings, LANES, ["torch._dynamo"]) as sandbox:
         runner.load()
         # What the first tensor on the wire and the first optimiser import, in each lane anew.
         import numpy.ctypeslib  # noqa: F401

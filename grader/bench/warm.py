@@ -89,7 +89,12 @@ def _watching(course: Path, exercise: Exercise) -> Iterator[IO[str]]:
     command = [sys.executable, "-m", "grader", "watch", exercise.key]
     search = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""))))
     with subprocess.Popen(
-        command, cwd=course, env=os.environ | {"PYTHONPATH": search}, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=course,
+        env=os.environ | {"PYTHONPATH": search},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdout is not None
         try:
