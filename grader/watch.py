@@ -160,7 +160,7 @@ class Watch:
 
     def _press(self, key: str) -> None:
         asked, self._asked = self._asked, False
-        overlaid, self._help, self._list = self._help or self._list, False, False
+        helped, listed, self._help, self._list = self._help, self._list, False, False
         self._notice, self._noted = "", time.monotonic()
         match key:
             case "h":
@@ -170,9 +170,9 @@ class Watch:
             case "p":
                 self._go(self._previous(), "this is the first exercise")
             case "l":
-                self._list = not overlaid
+                self._list = not listed
             case "?":
-                self._help = not overlaid
+                self._help = not helped
             case "a":
                 self._desk.run_all()
             case "r":

@@ -319,7 +319,9 @@ def test_the_keys(course: Path, watch: Callable[..., Pane]) -> None:
     pane.wait("no more hints")
     pane.press("l")
     assert "Another" in pane.wait(r"› ✗ +1  Doubling +1 / 3")
-    pane.press("l")
+    pane.press("?")
+    pane.wait("one more hint for the task")
+    pane.press("?")
     pane.wait("Doubling doubles")
 
     pane.press("r")
