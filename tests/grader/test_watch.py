@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,7 +53,6 @@ def test_trains(submission):
     while not {flag!r} or not __import__("pathlib").Path({flag!r}).exists():
         time.sleep(0.05)
 '''
-_numbers = itertools.count()
 
 
 class Pane:
@@ -61,7 +60,8 @@ class Pane:
 
     def __init__(self, folder: Path, command: str, width: int = 80, height: int = 24, **environment: str) -> None:
         self.width, self.height = width, height
-        self._server = f"dojo-{os.getpid()}-{next(_numbers)}"
+        self._folder = tempfile.mkdtemp(prefix="pane-", dir="/tmp")  # a socket's path is to be short
+        self._server = f"{self._folder}/tmux"
         self._environment = {**os.environ, **environment}
         self._tmux(
             "-f",
@@ -84,7 +84,7 @@ class Pane:
     def _tmux(self, *arguments: str) -> str:
         assert TMUX
         done = subprocess.run(
-            [TMUX, "-L", self._server, *arguments], env=self._environment, capture_output=True, text=True, check=True
+            [TMUX, "-S", self._server, *arguments], env=self._environment, capture_output=True, text=True, check=True
         )
         return done.stdout
 
@@ -128,6 +128,7 @@ class Pane:
     def close(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self._tmux("kill-server")
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def until(holds: Callable[[], object]) -> None:
