@@ -148,31 +148,31 @@ class Floor:
 
     def _serve(self) -> None:
         buffer = bytearray()
-        target = (
-            1
-            if not self.forks
-            else min(POOL, sum(1 for each in self.items.values() if "submission" in _fixtures(each)))
-        )
+        in_turn = sum(1 for each in self.items.values() if "submission" in _fixtures(each))
+        target = min(POOL, in_turn) if self.forks else 1
         while True:
             pipes = [lane.pipe for lane in self.round.lanes] if self.round else []
             idle = self.round is None and self.sandbox.prepared < target
             ready, _, _ = select.select([self.channel.fileno(), *pipes], [], [], NAP if idle else None)
             if not ready:
                 self._stock()
-            for source in ready:
-                if source != self.channel.fileno():
-                    self._hear(source)
-                    continue
-                data = self.channel.recv(1 << 20)
-                if not data:
-                    return
-                buffer += data
-                while (end := buffer.find(b"\n")) != -1:
-                    message = json.loads(buffer[:end])
-                    del buffer[: end + 1]
-                    self._end_round()
-                    if message["op"] == "run":
-                        self._begin(message)
+            if self.channel.fileno() not in ready:
+                for pipe in ready:
+                    self._hear(pipe)
+            elif not self._obey(buffer):  # first, and alone: it may end the lanes whose pipes are ready too
+                return
+
+    def _obey(self, buffer: bytearray) -> bool:
+        """Does what was asked for; False when whoever asks has gone."""
+        data = self.channel.recv(1 << 20)
+        buffer += data
+        while (end := buffer.find(b"\n")) != -1:
+            message = json.loads(buffer[:end])
+            del buffer[: end + 1]
+            self._end_round()
+            if message["op"] == "run":
+                self._begin(message)
+        return bool(data)
 
     def _stock(self) -> None:
         with contextlib.suppress(JudgeError):  # the next run meets the fault, and tells it
