@@ -151,17 +151,17 @@ def _run(arguments: list[str] | None) -> int:
     if options.command == "grade":
         return _grade(root, options)
     if options.command == "watch":
-        from grader.watch import watch
+        from grader.live.watch import watch
 
         return watch(root, options)
     if options.command == "verify":
         return _verify(root, options)
     if options.command == "rerun":
-        from grader.evidence import rerun_and_report
+        from grader.proof.evidence import rerun_and_report
 
         return rerun_and_report(_chosen(Catalog(root), options.exercise), options)
     if options.command == "calibrate":
-        from grader.rates import calibrate_and_report
+        from grader.proof.rates import calibrate_and_report
 
         return calibrate_and_report(Catalog(root).find(options.exercise), options)
     if options.command == "new":
@@ -185,13 +185,13 @@ def _grade(root: Path, options: argparse.Namespace) -> int:
 
 
 def _verify(root: Path, options: argparse.Namespace) -> int:
-    from grader.contract import verify_and_report
+    from grader.proof.contract import verify_and_report
 
     return verify_and_report(_chosen(Catalog(root), options.exercise), options.sandbox, options.whole, options.part)
 
 
 def _new(root: Path, number: str, name: str) -> int:
-    from grader.skeleton import create
+    from grader.proof.skeleton import create
 
     for path in create(root, number, name):
         print(path.relative_to(root))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grader.catalog import Catalog, Exercise
-from grader.rules import examples, rules
+from grader.proof.rules import examples, rules
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = Catalog(ROOT).exercises

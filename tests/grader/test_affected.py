@@ -19,11 +19,11 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from grader import runner
-from grader.affected import affected, changed_names
 from grader.catalog import Catalog, Exercise
 from grader.grade import Settings, open_sandbox
+from grader.live.affected import affected, changed_names
 from grader.mentions import names_of_driver
-from grader.plants import Case, cases
+from grader.proof.plants import Case, cases
 from grader.recorder import Recorder, Run
 from grader.result import TestResult, Verdict
 from grader.sandbox import Sandbox

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from grader.board import Board
 from grader.catalog import Exercise, Task
+from grader.live.board import Board
+from grader.live.station import Item
 from grader.result import Failure, TestResult, Verdict
-from grader.station import Item
 
 ITEMS = [
     Item("a1", "A one", 1, False),

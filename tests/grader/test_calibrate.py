@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from grader.__main__ import main
-from grader.calibrate import calibrate, chosen, least
 from grader.catalog import Catalog, Exercise, read_exercise
 from grader.errors import JudgeError, UsageError
 from grader.grade import Settings, grade
-from grader.ledger import Ledger, Training, codes, derived, ledgers, read_ledger
-from grader.published import PAGE, page
-from grader.rates import calibrate_and_report, conclusions, drifted
+from grader.proof.calibrate import calibrate, chosen, least
+from grader.proof.ledger import Ledger, Training, codes, derived, ledgers, read_ledger
+from grader.proof.published import PAGE, page
+from grader.proof.rates import calibrate_and_report, conclusions, drifted
+from grader.proof.student_t import t_below, t_point
+from grader.proof.thresholds import AIM, Fit, derive
 from grader.result import Measured
-from grader.student_t import t_below, t_point
-from grader.thresholds import AIM, Fit, derive
 
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = Catalog(ROOT).exercises

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.keys import Keys
+from grader.live.keys import Keys
 
 NO_COMMANDS = {
     "arrow up": b"\x1b[A",

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from grader.mutants import mutants
+from grader.proof.mutants import mutants
 
 
 def changes(source: str) -> set[str]:

@@ -7,9 +7,9 @@ import pytest
 from grader.catalog import Exercise
 from grader.errors import JudgeError
 from grader.grade import Settings
-from grader.mutation import mutation, read_reasons
-from grader.rules import Finding
-from grader.verify import Listener
+from grader.proof.mutation import mutation, read_reasons
+from grader.proof.rules import Finding
+from grader.proof.verify import Listener
 
 
 def findings(toy: Exercise) -> dict[str, Finding]:

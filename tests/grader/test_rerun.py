@@ -16,14 +16,14 @@ from grader.catalog import Exercise
 from grader.checks import check_close, check_tensor
 from grader.effort import Selection
 from grader.errors import JudgeError, UsageError
-from grader.evidence import rerun_and_report
 from grader.grade import Settings, grade
 from grader.margins import Comparison, Margins, listening
-from grader.plants import cases
-from grader.records import layout, read_record, write_record
-from grader.rerun import Plan, kinds, rerun, right_answers, share_bound
+from grader.proof.evidence import rerun_and_report
+from grader.proof.plants import cases
+from grader.proof.records import layout, read_record, write_record
+from grader.proof.rerun import Plan, kinds, rerun, right_answers, share_bound
+from grader.proof.source import code_of
 from grader.result import Failed, Verdict
-from grader.source import code_of
 
 FLAKY = '''
 

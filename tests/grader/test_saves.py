@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.ground import Ground
-from grader.saves import Saves
+from grader.live.ground import Ground
+from grader.live.saves import Saves
 
 DEADLINE = 20.0
 NAME = "work.py"
@@ -186,7 +186,7 @@ def settled(ground: Ground, seconds: float = DEADLINE) -> list[str]:
 
 
 def test_the_ground_names_what_changed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grader.ground.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("grader.live.ground.LOOK_SECONDS", 0.1)
     ground = Ground({"the tests": lambda: sorted(folder.glob("*.py")), "the lock": lambda: [folder / "lock"]})
     assert settled(ground, 0.5) == []
     (folder / NAME).write_text("two\n")

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from grader.board import Row
 from grader.catalog import Exercise, Task
+from grader.live.board import Row
+from grader.live.screen import STATE, Block, Entry, Painter, View, fit
+from grader.live.screen import cut as cut_lines
 from grader.result import Failure, Place, TestResult, Verdict
-from grader.screen import STATE, Block, Entry, Painter, View, fit
-from grader.screen import cut as cut_lines
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 TASKS = [

@@ -9,8 +9,8 @@ import pytest
 from grader.__main__ import main
 from grader.catalog import Catalog
 from grader.grade import Settings, grade, open_sandbox
+from grader.proof.rules import rules
 from grader.result import Verdict
-from grader.rules import rules
 
 
 def dojo(course: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -15,10 +15,10 @@ import pytest
 from grader.catalog import Catalog, Exercise
 from grader.errors import UsageError
 from grader.grade import Settings, grade
-from grader.plants import reference_files
+from grader.live.station import Died, Done, Event, Finished, Ready, Started, Station
+from grader.proof.plants import reference_files
 from grader.result import Verdict
 from grader.sandbox import Mode
-from grader.station import Died, Done, Event, Finished, Ready, Started, Station
 from tests.faults.processes import below, wait_until
 
 ROOT = Path(__file__).parents[2]

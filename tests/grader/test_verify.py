@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from grader.catalog import Exercise
-from grader.caught import read_caught, write_caught
 from grader.effort import Effort
 from grader.errors import JudgeError
 from grader.grade import Settings, open_sandbox
-from grader.rules import Finding
-from grader.verify import Listener, grade_files, verify
+from grader.proof.caught import read_caught, write_caught
+from grader.proof.rules import Finding
+from grader.proof.verify import Listener, grade_files, verify
 
 SOLUTION = """def double(x) -> Tensor:
     if x.dim() == 0:

@@ -443,7 +443,7 @@ def test_there_is_something(submission):
 def _kill_judge(pane: Pane) -> None:
     for number in offspring(pane.process):
         with contextlib.suppress(OSError):
-            if b"grader.standing" in Path(f"/proc/{number}/cmdline").read_bytes():
+            if b"grader.live.standing" in Path(f"/proc/{number}/cmdline").read_bytes():
                 os.kill(number, signal.SIGKILL)
                 return
     pytest.fail("there is no judge")
@@ -562,7 +562,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 def test_the_process_of_the_watch_imports_neither_torch_nor_pytest() -> None:
     program = """
 import json, sys
-import grader.watch, grader.affected
+import grader.live.watch, grader.live.affected
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -571,7 +571,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 def test_without_a_number_the_first_unsolved_exercise_is_watched(course: Path) -> None:
     from grader.catalog import Catalog
-    from grader.watch import _chosen
+    from grader.live.watch import _chosen
 
     shutil.copytree(course / "exercises/ex01_double", course / "exercises/ex02_other")
     catalog = Catalog(course)

@@ -16,13 +16,13 @@ from grader.errors import UsageError
 from grader.grade import Settings
 from grader.machine import machine
 from grader.margins import NARROW, Margin
-from grader.plants import reference_files
-from grader.published import refresh
-from grader.records import RERUNS, TOLERANCES, read_record, write_record
-from grader.rerun import Campaign, Plan, rerun, right_answers
+from grader.proof.plants import reference_files
+from grader.proof.published import refresh
+from grader.proof.records import RERUNS, TOLERANCES, read_record, write_record
+from grader.proof.rerun import Campaign, Plan, rerun, right_answers
+from grader.proof.source import code_of
 from grader.sandbox import Mode
 from grader.session import DEVICES, one_of
-from grader.source import code_of
 
 SOURCES = ("solution", "accepted", "all")
 SHOWN = 10  # failures and margins; the record holds all

@@ -19,7 +19,7 @@ from grader.catalog import Exercise
 from grader.effort import Selection
 from grader.grade import Progress, Settings, grade, open_sandbox
 from grader.margins import Margins, listening
-from grader.plants import Case, cases
+from grader.proof.plants import Case, cases
 from grader.result import Provenance, Report, TestResult, Verdict
 from grader.sandbox import Sandbox
 

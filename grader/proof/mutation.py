@@ -19,15 +19,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.catalog import Exercise
-from grader.caught import read_caught
 from grader.effort import Effort
 from grader.errors import JudgeError
 from grader.grade import Settings, open_sandbox
-from grader.mutants import Mutant, mutants
-from grader.plants import reference_files
+from grader.proof.caught import read_caught
+from grader.proof.mutants import Mutant, mutants
+from grader.proof.plants import reference_files
+from grader.proof.rules import Finding
+from grader.proof.verify import Listener, failures, grade_files
 from grader.result import Report, Verdict
-from grader.rules import Finding
-from grader.verify import Listener, failures, grade_files
 
 LEAST_KILLED = 0.95  # of the mutants that are made
 LEAST_SECONDS = 3.0  # for a test of a mutant, which may never end: five times what the reference takes, and not less

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grader.catalog import Exercise, Task
+from grader.live.station import Done, Item, Ready
 from grader.result import Failure, Measured, TestResult, Verdict, worst
-from grader.station import Done, Item, Ready
 from grader.summary import Outcome
 
 MISSED = (Verdict.ACCEPTED, Verdict.NOT_ATTEMPTED)  # what is neither is something to tell

@@ -16,8 +16,8 @@ import ast
 import builtins
 from collections.abc import Collection, Iterable, Mapping
 
+from grader.live.outline import FUNCTIONS, Definition, Module, Source, evaluated
 from grader.mentions import mentions
-from grader.outline import FUNCTIONS, Definition, Module, Source, evaluated
 
 
 def affected(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from grader.catalog import Exercise
-from grader.saves import digest_of, signature_of
+from grader.live.saves import digest_of, signature_of
 
 LOOK_SECONDS = 1.0
 Paths = Callable[[], Sequence[Path]]
@@ -48,7 +48,7 @@ class Ground:
 
 def ground_of(exercise: Exercise) -> Ground:
     """The ground of a warm judge of `exercise`."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     torch = importlib.util.find_spec("torch")  # finds it without importing it
     version = [Path(torch.origin).with_name("version.py")] if torch and torch.origin else []
     return Ground(

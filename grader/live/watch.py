@@ -13,16 +13,16 @@ from typing import Protocol
 
 from grader.archive import last_report
 from grader.catalog import Catalog, Exercise, Task
-from grader.desk import Desk
 from grader.errors import DojoError, UsageError
 from grader.grade import Settings, find_device, find_suite
-from grader.keys import Keys
+from grader.live.desk import Desk
+from grader.live.keys import Keys
+from grader.live.screen import Entry, Painter, View
+from grader.live.terminal import Terminal, undisturbed, usable
 from grader.reset import reset
 from grader.result import Verdict
 from grader.sandbox import Mode
-from grader.screen import Entry, Painter, View
 from grader.session import DEVICES, SUITES, one_of
-from grader.terminal import Terminal, undisturbed, usable
 
 FRAME_SECONDS = 0.1  # between two frames while tests run: drawing is not to take their processor
 TICK_SECONDS = 1.0

@@ -12,8 +12,8 @@ from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
-from grader.board import Row
 from grader.catalog import Exercise, Task
+from grader.live.board import Row
 from grader.report import LABELS, MARKS, MISS, WINDOW, failure_rows, number, printed_row, row
 from grader.result import Failure, TestResult, Verdict
 from grader.text import clean_line

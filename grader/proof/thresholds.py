@@ -13,7 +13,7 @@ import statistics
 from dataclasses import dataclass
 from functools import cached_property
 
-from grader.student_t import t_below, t_point
+from grader.proof.student_t import t_below, t_point
 
 AIM = 1e-4  # of both rates
 LEAST = 5  # runs, below which nothing is concluded

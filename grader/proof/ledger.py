@@ -9,11 +9,11 @@ from typing import Any
 
 from grader.catalog import Exercise
 from grader.errors import JudgeError
-from grader.plants import cases
-from grader.records import FOLDER, read_record, write_record
+from grader.proof.plants import cases
+from grader.proof.records import FOLDER, read_record, write_record
+from grader.proof.source import code_of
+from grader.proof.thresholds import Derived, Fit, derive
 from grader.result import Verdict
-from grader.source import code_of
-from grader.thresholds import Derived, Fit, derive
 
 PREFIX = "thresholds_"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grader.catalog import Catalog, Exercise
-from grader.ledger import derived, ledgers
 from grader.margins import NARROW
-from grader.records import RERUNS, TOLERANCES, read_record
+from grader.proof.ledger import derived, ledgers
+from grader.proof.records import RERUNS, TOLERANCES, read_record
+from grader.proof.thresholds import Derived
 from grader.result import write_atomically
-from grader.thresholds import Derived
 
 PAGE = Path("docs", "thresholds.md")
 HEADS = (

@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from grader.calibrate import calibrate, chosen, use_data
 from grader.catalog import Exercise
 from grader.errors import UsageError
-from grader.evidence import count, terminal
 from grader.grade import Settings
-from grader.ledger import Ledger, codes, derived, fits, ledgers
-from grader.published import refresh
-from grader.rerun import share_bound
+from grader.proof.calibrate import calibrate, chosen, use_data
+from grader.proof.evidence import count, terminal
+from grader.proof.ledger import Ledger, codes, derived, fits, ledgers
+from grader.proof.published import refresh
+from grader.proof.rerun import share_bound
+from grader.proof.thresholds import AIM, FAR_FROM_NORMAL, LEAST, Derived, Fit
 from grader.sandbox import Mode
 from grader.session import DEVICES, one_of
-from grader.thresholds import AIM, FAR_FROM_NORMAL, LEAST, Derived, Fit
 
 
 def calibrate_and_report(exercise: Exercise, options: Any) -> int:

@@ -102,7 +102,7 @@ class Station:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as we do
         self._channel, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "grader.standing", str(theirs.fileno())]
+            command = [sys.executable, "-m", "grader.live.standing", str(theirs.fileno())]
             self._process = subprocess.Popen(
                 command,
                 cwd=self._exercise.root,

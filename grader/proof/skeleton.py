@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grader.catalog import Catalog, Exercise
 from grader.errors import UsageError
-from grader.rules import OPEN
+from grader.proof.rules import OPEN
 from grader.stubs import rewrite
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")

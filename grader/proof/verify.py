@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.catalog import Exercise
-from grader.caught import read_caught
 from grader.effort import Effort
 from grader.grade import Settings, grade, open_sandbox
-from grader.plants import Case, cases
+from grader.proof.caught import read_caught
+from grader.proof.plants import Case, cases
+from grader.proof.rules import Finding, rules
 from grader.result import Report, TaskResult, TestResult, Verdict
-from grader.rules import Finding, rules
 from grader.sandbox import Isolation, Mode, Sandbox
 
 TIME_SHARE = 0.5  # of the time limit; the reference is to need less

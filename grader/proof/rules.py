@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from grader.catalog import Exercise
-from grader.plants import OUTSIDE, cases
+from grader.proof.plants import OUTSIDE, cases
 from grader.result import Verdict
 from grader.stubs import drifted
 

@@ -10,16 +10,16 @@ from enum import Enum, auto
 from pathlib import Path
 
 from grader.archive import keep, last_report, report_path
-from grader.board import Board
 from grader.catalog import Exercise, read_exercise
 from grader.errors import DojoError
 from grader.grade import Settings, find_suite
-from grader.ground import Ground, ground_of
+from grader.live.board import Board
+from grader.live.ground import Ground, ground_of
+from grader.live.saves import Saves
+from grader.live.screen import View
+from grader.live.station import Died, Done, Event, Finished, Ready, Started, Station
 from grader.reset import keep_stubs
 from grader.result import Failure
-from grader.saves import Saves
-from grader.screen import View
-from grader.station import Died, Done, Event, Finished, Ready, Started, Station
 from grader.submission import Submission, read_submission
 from grader.summary import now, sum_up
 
@@ -141,7 +141,7 @@ class Desk:
         self._begin()
 
     def _affected(self, base: Submission) -> set[str]:
-        from grader.affected import affected  # parses, and is not needed before the first save
+        from grader.live.affected import affected  # parses, and is not needed before the first save
 
         used = {item.name: self._board.touched.get(item.name) for item in self._board.items}
         try:

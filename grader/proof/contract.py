@@ -23,12 +23,12 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.catalog import Exercise
-from grader.caught import write_caught
 from grader.grade import Settings
-from grader.rules import Finding
+from grader.proof.caught import write_caught
+from grader.proof.rules import Finding
+from grader.proof.verify import Listener, verify
 from grader.sandbox import Mode
 from grader.session import one_of
-from grader.verify import Listener, verify
 
 WIDTH = 140  # of the table in a log
 END_SECONDS = 30.0  # for a part that is told to stop
@@ -83,7 +83,7 @@ def _speak(exercise: Exercise, part: Part, mode: Mode, whole: bool) -> int:
     if part is Part.PLANTS:
         findings = verify(exercise, settings, whole, listener)
     else:
-        from grader.mutation import mutation
+        from grader.proof.mutation import mutation
 
         findings = mutation(exercise, settings, whole, listener)
     for finding in findings:

@@ -19,13 +19,13 @@ from grader.datasets import ENVIRONMENT
 from grader.effort import Selection
 from grader.errors import JudgeError, UsageError
 from grader.grade import Settings, grade, open_sandbox
-from grader.ledger import Ledger, Training, ledgers
 from grader.machine import machine
-from grader.plants import Case, cases
-from grader.rerun import kinds, written
+from grader.proof.ledger import Ledger, Training, ledgers
+from grader.proof.plants import Case, cases
+from grader.proof.rerun import kinds, written
+from grader.proof.source import code_of
 from grader.result import Measured, Report, Verdict
 from grader.sandbox import Sandbox
-from grader.source import code_of
 
 ENOUGH_MISSING = 2  # runs without a figure: a plant that breaks before it is measured is not tried for ever
 
