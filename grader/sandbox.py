@@ -367,6 +367,7 @@ class Sandbox:
             _end(worker)  # without a name space its supervisor lives as long as we hold its channel
         self._prepared.clear()
         self._stop_process()
+        self._endings.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -71,6 +71,11 @@ class Endings:
         while self._waiting and self._first_has_ended(wait=len(self._waiting) > patience):
             self._waiting.popleft()[0].close()
 
+    def close(self) -> None:
+        """Waits for nobody any more: whatever is left is ended by other means."""
+        while self._waiting:
+            self._waiting.popleft()[0].close()
+
     def _first_has_ended(self, wait: bool) -> bool:
         control, deadline = self._waiting[0]
         while True:

@@ -15,7 +15,7 @@ from unittest import mock
 
 import _pytest.timing
 
-from grader import checks, grade, remote, sandbox
+from grader import checks, remote, sandbox, summary
 from grader.result import Report
 from grader.sandbox import Sandbox
 from grader.workers import Worker
@@ -136,7 +136,7 @@ def failures() -> Iterator[Fault]:
     once, ever = raising(os, "pipe", none_left, 1, by_sandbox(1)), raising(os, "pipe", none_left, EVER, by_sandbox(1))
     yield Fault("no descriptor left for a worker, for a moment", once, tries=2)
     yield Fault("no descriptor left for a worker", ever, JUDGE_ERROR, JUDGE, tries=2)
-    yield Fault("out of memory after the suite", raising(grade, "_tasks", MemoryError(), 1), modes=ONE, **none)
+    yield Fault("out of memory after the suite", raising(summary, "_tasks", MemoryError(), 1), modes=ONE, **none)
     yield Fault("a bug after the suite", raising(Report, "to_json", KeyError("x"), 1), modes=ONE, **none)
     unstarted = raising(subprocess.Popen, "_execute_child", full, EVER, by_sandbox(2))
     yield Fault("no process can be started", unstarted, modes=(OFF,), **none)
