@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 LANES = 2
 POOL = 64  # workers that wait for a save, at most
+POOL_SHARE = 0.25  # of the memory that is free, at most
+WORKER_MB = 12  # of its own, of one that waits
 NAP = 0.02  # seconds between two workers that are prepared while nothing runs
 END = b"\xff\xff"
 
@@ -149,7 +151,7 @@ class Floor:
     def _serve(self) -> None:
         buffer = bytearray()
         in_turn = sum(1 for each in self.items.values() if "submission" in _fixtures(each))
-        target = min(POOL, in_turn) if self.forks else 1
+        target = min(room(), in_turn) if self.forks else 1
         while True:
             pipes = [lane.pipe for lane in self.round.lanes] if self.round else []
             idle = self.round is None and self.sandbox.prepared < target
@@ -301,6 +303,15 @@ class Floor:
                 os.kill(lane.process, signal.SIGKILL)
             os.close(lane.pipe)
             os.waitpid(lane.process, 0)
+
+
+def room() -> int:
+    """How many workers may wait: fewer on a small machine, and one at least."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable:"))
+        return max(1, min(POOL, int(POOL_SHARE * free / WORKER_MB)))
+    return POOL
 
 
 def _read_drivers(modules: set[pytest.Module | None]) -> None:

@@ -78,14 +78,22 @@ def get_ready(imports: list[str], rehearsal: bool) -> None:
 def rehearse() -> None:
     """Does once what nearly every submission does, before there is one: the kernel copies the pages that it takes.
 
-    A fork shares its parent's memory until it is used; half of a small training step's time is the first use.
+    A fork shares its parent's memory until it is used, and the first use is half of what a small training step costs.
     """
+    space: dict[str, Any] = {}
+    exec(compile("def same(x):\n    return x\n", "<rehearsal>", "exec"), space)
+    inspect.signature(space["same"]).bind(1)
+    _seed(0, "cpu")
     torch = sys.modules.get("torch")
     if torch is None:
         return
     layer = torch.nn.Linear(3, 2)
-    loss = (layer(torch.ones(4, 3)) @ torch.ones(2, 1)).pow(2).mean()
-    loss.backward()
+    reader = FrameReader(Caps())
+    reader.feed(encode({"args": [torch.ones(4, 3)]}))
+    if (frame := reader.next_frame()) is not None:
+        inputs = decode(frame, "cpu")["args"][0]
+        loss = (layer(space["same"](inputs)) @ torch.ones(2, 1)).pow(2).mean()
+        loss.backward()
     if "torch._dynamo" in sys.modules:  # else the first optimiser would import it
         torch.optim.SGD(layer.parameters(), lr=0.1).step()
 
