@@ -11,6 +11,7 @@ from grader.result import Failure, Measured, TestResult, Verdict, worst
 from grader.summary import Outcome
 
 MISSED = (Verdict.ACCEPTED, Verdict.NOT_ATTEMPTED)  # what is neither is something to tell
+LONG = 0.25  # seconds of a test that is begun before the short ones
 
 
 @dataclass(frozen=True)
@@ -92,16 +93,21 @@ class Board:
         )
 
     def _sorted(self, items: Iterable[Item]) -> list[str]:
-        """The task that is worked at first, in it what failed last time, then the others'."""
+        """The task that is worked at first, in it what failed last time, then the others'.
+
+        Where nothing fails, what takes long begins first: two lanes share the tests, and one begun last would be waited
+        for alone.
+        """
         place = {item.name: number for number, item in enumerate(self.items)}
         row, failed = self.first, self.failed
         first = row.task.number if row else 0
-        return [
-            item.name
-            for item in sorted(
-                items, key=lambda each: (each.task != first, each.name not in failed, each.task, place[each.name])
-            )
-        ]
+
+        def rank(item: Item) -> tuple[bool, bool, float, int, int]:
+            known = self.results.get(item.name)
+            long = known.seconds if known and known.seconds >= LONG and not failed else 0.0
+            return item.task != first, item.name not in failed, -long, item.task, place[item.name]
+
+        return [item.name for item in sorted(items, key=rank)]
 
     def _quick_failures(self, task: int) -> list[TestResult]:
         quick = [item.name for item in self.items if item.task == task and not item.training]

@@ -132,3 +132,13 @@ def test_a_task_without_tests_here_counts_for_nothing(board: Board) -> None:
     end(board, "a1", "a2")
     assert board.solved
     assert board.max_points == 1
+
+
+def test_where_nothing_fails_what_takes_long_begins_first(board: Board) -> None:
+    end(board, "a1", "a2", "b1", "b2")
+    board.take(replace(board.results["b2"], seconds=3.0), frozenset())
+    board.change_all()
+    assert board.quick() == ["b2", "a1", "a2", "b1"]
+    end(board, "a2", verdict=Verdict.WRONG_ANSWER)
+    board.change_all()
+    assert board.quick()[0] == "a2"
