@@ -41,12 +41,13 @@ def _peak(arguments: list[str], root: Path) -> float:
     peak = 0.0
     with subprocess.Popen([sys.executable, *arguments], cwd=root, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            peak = max(peak, sum(map(_proportional, _family(process.pid))))
+            peak = max(peak, sum(map(proportional, family(process.pid))))
             time.sleep(LOOK_SECONDS)
     return peak
 
 
-def _proportional(process: int) -> float:
+def proportional(process: int) -> float:
+    """A process's share of the memory that it maps, in MB; 0 once it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -54,7 +55,8 @@ def _proportional(process: int) -> float:
     return 0.0
 
 
-def _family(root: int) -> list[int]:
+def family(root: int) -> list[int]:
+    """A process and all below it."""
     found = [root]
     for process in found:
         for task in Path(f"/proc/{process}/task").glob("*/children"):

@@ -22,7 +22,7 @@ from grader.errors import JudgeError
 RATIO_AIM = 1 / 8  # of the plain pytest
 P95_AIM = 1.0  # seconds
 COLD_ROUNDS = 3
-PAUSE = 2.0  # seconds between a verdict and the next save: a person types at least a word
+PAUSE = 1.5  # seconds between a verdict and the next save: a person types at least a word
 VERDICT = re.compile(r"verdict in [\d.]+ s")
 
 
@@ -57,14 +57,16 @@ def _plain(exercise: Exercise) -> float:
 def _saves(root: Path, exercise: Exercise, rounds: int) -> list[float]:
     """Seconds from the moment a new file is in place until the verdict is printed by `dojo watch`."""
     with tempfile.TemporaryDirectory(prefix="dojo-bench-") as folder:
-        course = _course(root, exercise, Path(folder))
+        course = course_with(root, exercise, Path(folder))
         name = exercise.files[0]
         text = (exercise.solution / name).read_text("utf-8")
         target = course / exercise.folder.relative_to(root) / name
         target.write_text(text, "utf-8")
         seconds = []
-        with _watching(course, exercise) as lines:
-            _await_verdict(lines)
+        with watching(course, exercise) as process:
+            lines = process.stdout
+            assert lines is not None
+            await_verdict(lines)
             for number in range(rounds):
                 time.sleep(PAUSE)
                 draft = target.with_suffix(".new")
@@ -72,12 +74,12 @@ def _saves(root: Path, exercise: Exercise, rounds: int) -> list[float]:
                 draft.write_text(f"{text}\nassert {number} >= 0\n", "utf-8")
                 began = time.perf_counter()
                 draft.replace(target)
-                _await_verdict(lines)
+                await_verdict(lines)
                 seconds.append(time.perf_counter() - began)
         return seconds
 
 
-def _course(root: Path, exercise: Exercise, folder: Path) -> Path:
+def course_with(root: Path, exercise: Exercise, folder: Path) -> Path:
     """A copy of the course with one exercise, for its file is going to change."""
     for path in (exercise.folder, exercise.hidden, exercise.solution):
         shutil.copytree(path, folder / path.relative_to(root), dirs_exist_ok=True)
@@ -85,7 +87,8 @@ def _course(root: Path, exercise: Exercise, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _watching(course: Path, exercise: Exercise) -> Iterator[IO[str]]:
+def watching(course: Path, exercise: Exercise) -> Iterator[subprocess.Popen[str]]:
+    """`dojo watch` in a pipe, until the block ends."""
     command = [sys.executable, "-m", "grader", "watch", exercise.key]
     search = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""))))
     with subprocess.Popen(
@@ -96,14 +99,14 @@ def _watching(course: Path, exercise: Exercise) -> Iterator[IO[str]]:
         stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
-        assert process.stdout is not None
         try:
-            yield process.stdout
+            yield process
         finally:
             process.send_signal(signal.SIGINT)
 
 
-def _await_verdict(lines: IO[str]) -> None:
+def await_verdict(lines: IO[str]) -> None:
+    """Reads until the next verdict. Raises JudgeError where the watch ends first."""
     seen = []
     for line in lines:
         seen.append(line)

@@ -527,3 +527,41 @@ def test_a_memory_group_of_a_judge_that_was_killed_is_swept_away() -> None:
     assert not left.folder.exists()
     assert ours.folder.exists()
     ours.remove()
+
+
+LISTENS = """
+import socket, threading
+hidden = socket.socket(socket.AF_UNIX)
+hidden.bind("\\0dojo-meeting")
+hidden.listen()
+loopback = socket.socket()
+loopback.bind(("127.0.0.1", 47113))
+loopback.listen()
+kept = sub.kept = (hidden, loopback)
+return [socket.create_connection(("127.0.0.1", 47113), 5.0).getpeername()[1]]
+"""
+
+CALLS = """
+import socket
+reached = []
+for family, address in ((socket.AF_UNIX, "\\0dojo-meeting"), (socket.AF_INET, ("127.0.0.1", 47113))):
+    caller = socket.socket(family)
+    caller.settimeout(5.0)
+    try:
+        caller.connect(address)
+        reached.append(str(address))
+    except OSError:
+        pass
+return reached
+"""
+
+
+def test_workers_that_live_at_the_same_time_do_not_meet_on_any_network() -> None:
+    with Sandbox([], Mode.AUTO) as sandbox:
+        if sandbox.isolation is Isolation.PROCESS:
+            pytest.skip("separate processes alone do not hold this")
+        one, other = (sandbox.spawn({"one.py": ""}, LIMITS, 0) for _ in range(2))
+        assert ask(one, LISTENS) == {"ok": [47113]}  # a network of its own, to itself
+        assert ask(other, CALLS) == {"ok": []}
+        one.finish()
+        other.finish()
