@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -102,7 +101,7 @@ def watching(course: Path, exercise: Exercise) -> Iterator[subprocess.Popen[str]
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # SIGINT is ignored in a shell's background jobs
 
 
 def await_verdict(lines: IO[str]) -> None:

@@ -517,6 +517,7 @@ def test_a_pipe_gets_a_block_of_lines_for_each_save(course: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in a shell's background jobs
     )
     assert process.stdout
     assert process.stderr
