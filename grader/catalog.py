@@ -52,10 +52,11 @@ class Exercise:
     title: str
     summary: str
     files: list[str]
-    preload: list[str]
+    preload: list[str]  # modules that the warm parent imports
     tasks: list[Task]
     limits: Limits = field(default_factory=Limits)
     thresholds: dict[str, float] = field(default_factory=dict)
+    warm: list[str] = field(default_factory=list)  # and those that it imports where nobody waits for it: in a watch
     required: list[str] = field(default_factory=list)  # thresholds that are a rule of the course, and not derived
 
     @property
@@ -137,9 +138,9 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
         raise JudgeError(f"'{folder}' is not named like 'ex03_training_loop'")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        known = {"title", "summary", "files", "preload", "limits", "tasks", "thresholds", "required"}
+        known = {"title", "summary", "files", "preload", "warm", "limits", "tasks", "thresholds", "required"}
         _refuse_unknown(table, known)
-        table = {"preload": ["torch"], "limits": {}, "thresholds": {}, "required": []} | table
+        table = {"preload": ["torch"], "warm": [], "limits": {}, "thresholds": {}, "required": []} | table
         rows = _of(list, table, "tasks")
         if not rows:
             raise ValueError("an exercise has at least one task")
@@ -152,6 +153,7 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
             summary=_of(str, table, "summary"),
             files=_names_of_files(table),
             preload=_texts(table, "preload"),
+            warm=_texts(table, "warm"),
             tasks=[_task(row, number) for number, row in enumerate(rows, start=1)],
             limits=_limits(_of(dict, table, "limits")),
             thresholds=thresholds,

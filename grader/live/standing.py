@@ -65,12 +65,9 @@ def settings_from(row: dict[str, Any]) -> Settings:
 
 def _stand(channel: socket.socket, exercise: Exercise, settings: Settings) -> None:
     suite, _ = find_suite(exercise, settings.suite)
-    # A gradient check or an optimiser imports it in the middle of a test; here it is loaded once, while nobody waits.
-    with open_sandbox(exercise, settings, LANES, ["torch._dynamo"]) as sandbox:
+    with open_sandbox(exercise, settings, LANES, exercise.warm) as sandbox:
         runner.load()
-        # What the first tensor on the wire and the first optimiser import, in each lane anew.
-        import numpy.ctypeslib  # noqa: F401
-        import torch._dynamo  # noqa: F401
+        import numpy.ctypeslib  # noqa: F401 - the first tensor on the wire imports it, in each lane anew
 
         from grader.recorder import Recorder, Run
 

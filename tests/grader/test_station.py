@@ -31,9 +31,9 @@ def exercise() -> Exercise:
     return Catalog(ROOT).find("2")
 
 
-@pytest.fixture(scope="module", params=[Mode.AUTO, Mode.OFF], ids=["auto", "off"])
-def station(request: pytest.FixtureRequest, exercise: Exercise) -> Iterator[tuple[Station, Ready]]:
-    one = Station(exercise, Settings(sandbox=request.param, device="cpu"))
+@pytest.fixture(scope="module")
+def station(exercise: Exercise) -> Iterator[tuple[Station, Ready]]:
+    one = Station(exercise, Settings(device="cpu"))
     try:
         yield one, until(one, Ready)
     finally:
@@ -82,6 +82,17 @@ def test_each_test_has_the_verdict_that_a_cold_grade_gives_it(
     done, got = outcome(box, {exercise.files[0]: source.read_text()}, [item.name for item in ready.items])
     assert done.faults == []
     assert got == expected
+
+
+def test_plain_processes_give_the_same_verdicts(exercise: Exercise) -> None:
+    station = Station(exercise, Settings(sandbox=Mode.OFF, device="cpu"))
+    try:
+        ready = until(station, Ready)
+        assert ready.isolation == "plain process"
+        done, got = outcome(station, reference_files(exercise), [item.name for item in ready.items])
+        assert (done.faults, set(got.values())) == ([], {Verdict.ACCEPTED})
+    finally:
+        station.close()
 
 
 def test_only_the_tests_that_were_asked_for_run_and_each_once(
