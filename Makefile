@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
-export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA POLL
+export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA ONLY POLL
 
 .DEFAULT_GOAL := help
 .PHONY: help setup grade watch list doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
@@ -95,8 +95,8 @@ fuzz: $(READY) ## a million hostile frames; GUIDED=60: coverage-guided, for so m
 faults: $(READY) ## faults of ours and of the machine: how each is taken, as a table
 	@$(BIN)/python -m tests.faults
 
-bench: $(READY) ## measure: import of torch, a cold grade, a fresh worker
-	@$(BIN)/python -m grader.bench
+bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,warm; ONLY=soak: 1,000 saves)
+	@$(BIN)/python -m grader.bench $${ONLY:+--only "$$ONLY"} $${DATA:+--data-dir "$$DATA"}
 
 data: $(READY) ## download the public data sets into ./data
 	@$(BIN)/python -m grader.datasets data

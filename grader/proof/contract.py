@@ -24,7 +24,7 @@ from rich.text import Text
 
 from grader.catalog import Exercise
 from grader.grade import Settings
-from grader.proof.caught import write_caught
+from grader.proof.caught import read_caught, write_caught
 from grader.proof.rules import Finding
 from grader.proof.verify import Listener, verify
 from grader.sandbox import Mode
@@ -108,8 +108,8 @@ class _Side:
 
     def run(self, exercises: list[Exercise]) -> int:
         contracts = [Contract(exercise, len(_parts(exercise))) for exercise in exercises]
-        # The final project takes longest: begun last, it would keep one core waiting for the other.
-        contracts.sort(key=lambda contract: contract.exercise.number is not None)
+        # What takes longest is begun first: begun last, it would keep one core waiting for the other.
+        contracts.sort(key=lambda each: (each.exercise.number is not None, -len(read_caught(each.exercise))))
         work = [(contract, part) for contract in contracts for part in _parts(contract.exercise)]
         pool = ThreadPoolExecutor(max(1, min(len(work), os.cpu_count() or 1)))
         try:
