@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,8 @@ class Look:
     processes: int
 
 
-def soak(root: Path, exercise: Exercise, saves: int) -> list[Look]:
+def soak(root: Path, exercise: Exercise, saves: int) -> Iterator[Look]:
     """Saves right and wrong answers in turn, each as soon as the verdict on the one before is there."""
-    looks: list[Look] = []
     right = (exercise.solution / exercise.files[0]).read_text("utf-8")
     wrong = sorted((exercise.hidden / "wrong_answer").glob("*.py"))[0].read_text("utf-8")
     with tempfile.TemporaryDirectory(prefix="dojo-bench-") as folder:
@@ -43,8 +43,7 @@ def soak(root: Path, exercise: Exercise, saves: int) -> list[Look]:
                 await_verdict(process.stdout)
                 if number % max(1, saves // LOOKS) == 0:
                     members = family(process.pid)
-                    looks.append(Look(number, sum(map(proportional, members)), len(members)))
-    return looks
+                    yield Look(number, sum(map(proportional, members)), len(members))
 
 
 def flat(looks: list[Look]) -> bool:
