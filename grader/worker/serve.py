@@ -142,6 +142,7 @@ class Submission:
         self._home = home
         self._scratch = scratch
         self._first = Path(files[0]).stem
+        self._unusable: ImportFailed | MissingName | None = None
         self._handlers = {
             "call": self._call,
             "run": self._run,
@@ -155,7 +156,8 @@ class Submission:
         try:
             return importlib.import_module(name)
         except BaseException as error:
-            raise ImportFailed(name, error) from error
+            self._unusable = self._unusable or ImportFailed(name, error)
+            raise self._unusable from error
 
     def __getattr__(self, name: str) -> Any:
         module = self.module(self._first)
@@ -163,12 +165,18 @@ class Submission:
             return getattr(module, name)
         except AttributeError:
             public = [other for other in vars(module) if not other.startswith("_")]
-            raise MissingName(self._first, name, difflib.get_close_matches(name, public, 3, 0.5)) from None
+            near = difflib.get_close_matches(name, public, 3, 0.5)
+            self._unusable = self._unusable or MissingName(self._first, name, near)
+            raise self._unusable from None
 
     def answer(self, request: dict[str, Any]) -> bytes:
         """The reply to one request, as a frame. Whatever the submission raises is part of the reply."""
+        self._unusable = None
         try:
-            return encode({"ok": self._handlers[request["op"]](request)})
+            value = self._handlers[request["op"]](request)
+            if self._unusable is not None:
+                raise self._unusable  # a driver may have caught it, among what the submission is allowed to raise
+            return encode({"ok": value})
         except MissingName as error:
             return encode({"missing": {"module": error.module, "name": error.name, "near": error.near}})
         except ImportFailed as error:

@@ -565,3 +565,18 @@ def test_workers_that_live_at_the_same_time_do_not_meet_on_any_network() -> None
         assert ask(other, CALLS) == {"ok": []}
         one.finish()
         other.finish()
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [("raise RuntimeError('no')", "import_failed"), ("other = 1", "missing")],
+    ids=["broken", "other"],
+)
+def test_a_driver_that_catches_everything_does_not_hide_that_there_is_no_function(
+    sandbox: Sandbox, text: str, reply: str
+) -> None:
+    worker = sandbox.spawn({"answer.py": text}, LIMITS, 1)
+    swallowed = "try:\n    sub.evaluate(1)\nexcept BaseException:\n    pass\nreturn 1"
+    assert list(ask(worker, swallowed)) == [reply]
+    assert ask(worker, "return 2") == {"ok": 2}
+    worker.finish()
