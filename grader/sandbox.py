@@ -28,10 +28,11 @@ from typing import Any, Self
 from grader.bubblewrap import PACKAGE, environment, find_bubblewrap, options_for, package_folders
 from grader.catalog import Limits
 from grader.cgroup import make_group
+from grader.endings import Endings, receive
 from grader.errors import DojoError, JudgeError, UsageError
 from grader.seccomp import write_filter
 from grader.wire import Caps, FrameReader, decode, encode
-from grader.workers import MEGABYTE, Endings, Worker, receive
+from grader.workers import MEGABYTE, Worker
 
 PARENT_MB = 1536  # for the warm parent, and for a next worker that is being prepared
 START_SECONDS = 120.0  # torch without bytecode on a loaded machine takes long to import

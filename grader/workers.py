@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import shutil
 import signal
 import socket
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,10 @@ from typing import Any
 
 from grader.catalog import Limits
 from grader.cgroup import MemoryGroup
+from grader.endings import Endings, receive
 from grader.errors import JudgeError
 from grader.wire import Caps, Frame, FrameReader, WireError, decode, encode
 
-END_SECONDS = 20.0  # for a supervisor to end its worker, on a loaded machine
 BEGIN_SECONDS = 120.0  # for a worker to be ready, likewise
 MEGABYTE = 1 << 20
 
@@ -49,45 +47,6 @@ class WorkerEnd(Exception):
     def killed(self) -> bool:
         """By SIGKILL: of its own, or by the machine. Nobody can tell which."""
         return self.kind == "exit" and self.detail == _exit_text(-signal.SIGKILL)
-
-
-class Endings:
-    """Supervisors that were told to end, and have not yet.
-
-    Where each has name spaces of its own nothing of an ended worker can be met by the next one, and `patience` of them
-    may take their time; elsewhere each is waited for.
-    """
-
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
-        self._waiting: deque[tuple[socket.socket, float]] = deque()
-
-    def add(self, control: socket.socket, at_once: bool) -> None:
-        """Tells a supervisor to end, and waits for it where it is to end at once. Raises JudgeError if one does not."""
-        with contextlib.suppress(OSError):
-            control.shutdown(socket.SHUT_WR)
-        self._waiting.append((control, time.monotonic() + END_SECONDS))
-        patience = 0 if at_once else self._patience
-        while self._waiting and self._first_has_ended(wait=len(self._waiting) > patience):
-            self._waiting.popleft()[0].close()
-
-    def close(self) -> None:
-        """Waits for nobody any more: whatever is left is ended by other means."""
-        while self._waiting:
-            self._waiting.popleft()[0].close()
-
-    def _first_has_ended(self, wait: bool) -> bool:
-        control, deadline = self._waiting[0]
-        while True:
-            left = deadline - time.monotonic()
-            ready, _, _ = select.select([control], [], [], max(0.0, left) if wait else 0.0)
-            if ready and not receive(control):
-                return True
-            if left <= 0:
-                self._waiting.popleft()[0].close()
-                raise JudgeError("a worker's processes did not end")
-            if not ready and not wait:
-                return False
 
 
 class Worker:
@@ -239,8 +198,7 @@ class Worker:
     def _take_events(self, data: bytes) -> None:
         """What the supervisor says. It is ours, so an unexpected end of it is a fault of ours."""
         if not data:
-            self._explain()
-            raise self._ended or JudgeError("a worker's supervisor ended unexpectedly")
+            raise self._explain()
         self._events.feed(data)
         while (frame := self._events.next_frame()) is not None:
             event = decode(frame)
@@ -260,7 +218,7 @@ class Worker:
                     self._ended = WorkerEnd("memory", f"{self.limits.memory_mb} MB")
 
     def _explain(self) -> WorkerEnd | JudgeError:
-        """Why the worker's channel closed: waits for the supervisor's word. Raises JudgeError if there is none."""
+        """Why the worker's channel closed: waits for the supervisor's word. Raises JudgeError if it can't be known."""
         deadline = time.monotonic() + 5.0
         while self._ended is None and (left := deadline - time.monotonic()) > 0:
             ready, _, _ = select.select([self._control], [], [], min(left, 0.5))
@@ -272,6 +230,9 @@ class Worker:
             elif self._supervised and left < 4.0:
                 # It closed the channel and lives on: its own doing, and no answer can come any more.
                 return self._end("exit", "it closed the grader's channel")
+        if self._ended is None and self.starved:
+            # What is parked in a queue outlives its worker for a moment, and the kernel ended the supervisor as well.
+            return self._end("memory", f"{self.limits.memory_mb} MB")
         if self._ended is None:
             raise JudgeError("a worker ended and its supervisor did not say why")
         return self._ended
@@ -335,14 +296,6 @@ class Worker:
                 self._output = -1
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def receive(source: socket.socket) -> bytes:
-    """What has come; nothing when the other side has gone, also when it left something of ours unread."""
-    try:
-        return source.recv(65536)
-    except ConnectionResetError:
-        return b""
 
 
 def _exit_text(code: int) -> str:

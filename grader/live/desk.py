@@ -16,8 +16,8 @@ from grader.grade import Settings, find_suite
 from grader.live.board import Board
 from grader.live.ground import Ground, ground_of
 from grader.live.saves import Saves
-from grader.live.screen import View
 from grader.live.station import Died, Done, Event, Finished, Ready, Started, Station
+from grader.live.view import View
 from grader.reset import keep_stubs
 from grader.result import Failure
 from grader.submission import Submission, read_submission

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -12,17 +11,17 @@ from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
-from grader.catalog import Exercise, Task
+from grader.catalog import Task
 from grader.live.board import Row
+from grader.live.layout import LEAST, Block, Line, cut, fit, trimmed
+from grader.live.view import Entry, View
 from grader.report import LABELS, MARKS, MISS, WINDOW, failure_rows, number, printed_row, row
 from grader.result import Failure, TestResult, Verdict
 from grader.text import clean_line
 
-Line = list[Segment]
 ROOMY = 16  # lines from which on there is room for rules and gaps
 WIDEST = 120  # columns; longer lines are hard to follow
 BODY = 9  # lines of a body below which the list of tasks is drawn in one line
-LEAST = 2  # lines of a text that are left before another one is dropped
 UNKNOWN = ("·", "dim")
 
 KEYS = (  # for the foot, from the widest to the narrowest screen
@@ -41,56 +40,6 @@ HELP = (
     ("r", "back to the stub; asks first, and keeps what you wrote"),
     ("q", "quit; Ctrl-C does too"),
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An exercise in the list. `points` is None where it was never graded."""
-
-    key: str
-    title: str
-    points: float | None
-    max_points: float
-    current: bool = False
-
-
-@dataclass(frozen=True)
-class View:
-    """All that there is to show."""
-
-    exercise: Exercise
-    rows: Sequence[Row]
-    points: float
-    max_points: float
-    state: str
-    file: str = ""  # where the student works
-    how: str = ""  # which tests, where they run
-    problem: Failure | None = None  # what keeps the file from being run
-    failure: TestResult | None = None  # the one that is told in full
-    stale: bool = False  # it rests on the file before the last save
-    more: int = 0  # how many others fail, of its task
-    elsewhere: int = 0  # and of other tasks
-    todo: Row | None = None  # the task to begin with, where nothing fails
-    hints: Sequence[str] = ()  # those that were asked for
-    hints_left: int = 0
-    solved: bool = False
-    next: str = ""  # the exercise that comes next
-    training: str = ""  # the sentence of the test that trains
-    notice: str = ""
-    remarks: Sequence[str] = ()
-    help: bool = False
-    entries: Sequence[Entry] = ()
-    verdict: str = ""  # how long the last one took
-    number: int = 0  # of verdicts so far
-
-
-@dataclass(frozen=True)
-class Block:
-    """A part of the body. The lowest weight goes first where there is no room, and no part below its `least` lines."""
-
-    lines: list[Line]
-    weight: int
-    least: int = LEAST
 
 
 class Painter:
@@ -330,41 +279,3 @@ def _state_style(view: View) -> str:
     if view.failure and view.failure.verdict is Verdict.JUDGE_ERROR:
         return "bold magenta"
     return "bold green" if view.solved else "bold cyan"
-
-
-def trimmed(line: Line) -> Line:
-    """A line without the spaces that fill it."""
-    line = list(line)
-    while line and not line[-1].text.strip():
-        line.pop()
-    if line:
-        line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
-    return line
-
-
-def cut(lines: list[Line], count: int, width: int) -> list[Line]:
-    """The first `count` lines; an ellipsis where something was left out."""
-    if len(lines) <= count or count <= 0:
-        return lines[: max(0, count)]
-    last = Segment.adjust_line_length(lines[count - 1], max(0, width - 2), pad=False)
-    return [*lines[: count - 1], [*last, Segment(" …" if width > 2 else "")]]
-
-
-def fit(blocks: Sequence[Block], height: int, width: int) -> list[Line]:
-    """At most `height` lines: gaps go first, then long texts are cut, then the parts of least weight are left out."""
-    kept = list(blocks)
-    while kept and sum(min(len(each.lines), each.least) for each in kept) > height:
-        least = min(range(len(kept)), key=lambda place: kept[place].weight)
-        if len(kept) == 1:
-            kept[0] = replace(kept[0], least=height)
-            break
-        del kept[least]
-    if sum(len(each.lines) for each in kept) > height:
-        kept = [each for each in kept if each.weight]
-    sizes = [min(len(each.lines), each.least) for each in kept]
-    order = sorted(range(len(kept)), key=lambda place: -kept[place].weight)
-    for _ in range(height):  # a line each in turn: one long text does not starve the others
-        for place in order:
-            if sizes[place] < len(kept[place].lines) and sum(sizes) < height:
-                sizes[place] += 1
-    return [line for each, size in zip(kept, sizes, strict=True) for line in cut(each.lines, size, width)]

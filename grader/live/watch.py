@@ -17,8 +17,9 @@ from grader.errors import DojoError, UsageError
 from grader.grade import Settings, find_device, find_suite
 from grader.live.desk import Desk
 from grader.live.keys import Keys
-from grader.live.screen import Entry, Painter, View
+from grader.live.screen import Painter
 from grader.live.terminal import Terminal, undisturbed, usable
+from grader.live.view import Entry, View
 from grader.reset import reset
 from grader.result import Verdict
 from grader.sandbox import Mode

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from grader import workers
+from grader import endings, workers
 from grader.sandbox import Isolation, Sandbox
 from grader.workers import Worker
 from tests.faults.processes import alive, children, kill, send, wait_until
@@ -151,7 +151,7 @@ def stopping(scene: Scene) -> None:
 
     scene.patch(Sandbox, "_spawn", stop_and_spawn)
     scene.patch(workers, "BEGIN_SECONDS", 1.0)
-    scene.patch(workers, "END_SECONDS", 1.0)
+    scene.patch(endings, "END_SECONDS", 1.0)
 
 
 def killings() -> Iterator[Fault]:

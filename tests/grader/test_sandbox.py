@@ -516,6 +516,27 @@ def test_memory_that_no_process_shows_is_limited_by_a_cgroup(monkeypatch: pytest
     assert not sandbox.memory_group.folder.exists()
 
 
+def test_a_supervisor_that_the_kernel_ends_with_its_worker_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed worker had parked is freed a moment later, and meanwhile the kernel looks for somebody else."""
+    monkeypatch.setattr("grader.sandbox.PARENT_MB", 200)
+    with Sandbox([], Mode.AUTO, memory_mb=64) as sandbox:
+        if sandbox.memory_group is None:
+            pytest.skip("no memory cgroup may be made here")
+        worker = sandbox.spawn({"one.py": ""}, replace(LIMITS, memory_mb=64, test_seconds=60.0), 0)
+        kernel_ends_first = {"0\n": "1000", "1000\n": "0"}  # the supervisors, and not the workers
+        try:
+            for number in (sandbox.memory_group.folder / "cgroup.procs").read_text().split():
+                score = Path("/proc", number, "oom_score_adj")
+                score.write_text(kernel_ends_first[score.read_text()])
+        except PermissionError:
+            pytest.skip("only root may say which process the kernel is to end")
+        assert end_of(worker, PARKED, 60.0) == ("memory", "64 MB")
+        worker.finish()
+        worker = sandbox.spawn({"one.py": ""}, replace(LIMITS, memory_mb=64, test_seconds=60.0), 0)
+        assert ask(worker, "return 1") == {"ok": 1}
+        worker.finish()
+
+
 def test_a_memory_group_of_a_judge_that_was_killed_is_swept_away() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

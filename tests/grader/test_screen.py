@@ -13,8 +13,10 @@ from rich.cells import cell_len
 
 from grader.catalog import Exercise, Task
 from grader.live.board import Row
-from grader.live.screen import STATE, Block, Entry, Painter, View, fit
-from grader.live.screen import cut as cut_lines
+from grader.live.layout import Block, fit
+from grader.live.layout import cut as cut_lines
+from grader.live.screen import STATE, Painter
+from grader.live.view import Entry, View
 from grader.result import Failure, Place, TestResult, Verdict
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
