@@ -17,7 +17,8 @@ from typing import Any
 
 from grader.catalog import Limits
 from grader.errors import DojoError
-from grader.sandbox import Isolation, Mode, Sandbox
+from grader.parent import Isolation
+from grader.sandbox import Mode, Sandbox
 from grader.wire import decode, encode
 
 PYTHONS = ((3, 11), (3, 13))
