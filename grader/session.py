@@ -14,7 +14,7 @@ from rich.status import Status
 from grader.archive import keep, report_path
 from grader.catalog import Exercise
 from grader.errors import JudgeError, UsageError
-from grader.grade import Progress, Settings, grade
+from grader.grading import Progress, Settings, grade
 from grader.report import print_report
 from grader.reset import keep_stubs
 from grader.result import Report, TestResult

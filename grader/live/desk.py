@@ -12,7 +12,7 @@ from pathlib import Path
 from grader.archive import keep, last_report, report_path
 from grader.catalog import Exercise, read_exercise
 from grader.errors import DojoError
-from grader.grade import Settings, find_suite
+from grader.grading import Settings, find_suite
 from grader.live.board import Board
 from grader.live.ground import Ground, ground_of
 from grader.live.saves import Saves

@@ -14,7 +14,7 @@ from typing import Protocol
 from grader.archive import last_report
 from grader.catalog import Catalog, Exercise, Task
 from grader.errors import DojoError, UsageError
-from grader.grade import Settings, find_device, find_suite
+from grader.grading import Settings, find_device, find_suite
 from grader.live.desk import Desk
 from grader.live.keys import Keys
 from grader.live.screen import Painter

@@ -7,7 +7,7 @@ import pytest
 from grader.catalog import Exercise
 from grader.effort import Effort
 from grader.errors import JudgeError
-from grader.grade import Settings, open_sandbox
+from grader.grading import Settings, open_sandbox
 from grader.proof.caught import read_caught, write_caught
 from grader.proof.rules import Finding
 from grader.proof.verify import Listener, grade_files, verify
