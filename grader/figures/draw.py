@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import linecache
+import sys
 import time
 import types
 import warnings
@@ -138,6 +139,7 @@ def load(path: Path) -> types.ModuleType:
     if spec is None or spec.loader is None:
         raise JudgeError(f"'{path}' can't be imported")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there for the module of their annotations
     spec.loader.exec_module(module)
     if not callable(getattr(module, "figure", None)):
         raise JudgeError(f"'{path}' has no function 'figure(submission, rng)'")

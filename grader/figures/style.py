@@ -10,6 +10,7 @@ than side by side, and no text is smaller than SMALL points.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -139,6 +140,15 @@ def plain_log(axis: Axis) -> None:
     """Writes the ticks of a logarithmic axis as plain numbers: matplotlib's own are formulas, and these are off."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def note(axes: Axes, text: str) -> None:
+    """Words in the place of data, in an empty frame, folded to fit a third of the width."""
+    axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=MUTED, linestyle=DASHES[2])
+    folded = "\n".join(textwrap.wrap(text, 16)[:5])
+    axes.text(0.5, 0.5, folded, ha="center", va="center", fontsize=SMALL, color=INK)
 
 
 def grid(axes: Axes, which: str = "both") -> None:
