@@ -159,7 +159,7 @@ def check_raises(
     except kind as error:  # in-process, where there is no worker between
         name, message, text = type(error).__name__, str(error), f"{type(error).__name__}: {error}"
     else:
-        _wrong(expected, f"no exception, but {show(got)}", hint)
+        _wrong(expected, "no exception" if got is None else f"no exception, but {show(got)}", hint)
     if name != kind.__name__ or any(word not in message for word in mentions):
         _wrong(expected, text, hint)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from grader.catalog import Limits
+from grader.clues import clue
 from grader.describe import describe_arguments, shown_in_full
 from grader.driver import driver_source
 from grader.errors import WorkerFault
@@ -59,7 +60,8 @@ class SubmissionError(Failed):
         untouched = raised.type == "NotImplementedError"
         verdict = Verdict.NOT_ATTEMPTED if untouched else Verdict.RUN_TIME_ERROR
         expected = "your code for " + raised.message if untouched else "a result, and no exception"
-        super().__init__(verdict, Failure(expected, str(raised), call, place=raised.place))
+        hint = "" if untouched else clue(raised.message)
+        super().__init__(verdict, Failure(expected, str(raised), call, hint, raised.place))
         self.raised = raised
 
 
