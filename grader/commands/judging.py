@@ -32,9 +32,9 @@ from grader.commands.options import (
 @click.option("--report", metavar="FILE", help="where the JSON goes (default: reports/SLUG/report.json)")
 def grade(exercise: str, **options: Any) -> int:
     """Grade an exercise, or 'all'."""
+    chosen = several(exercise, "grade")
     from grader.session import Choices, grade_all
 
-    chosen = several(exercise, "grade")
     return grade_all(chosen, Choices.parse(SimpleNamespace(**options)))
 
 
