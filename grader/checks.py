@@ -31,6 +31,9 @@ TOLERANCES = {
 }
 # What to think about where the miss has a cause of its own, whatever a test is about.
 NOTHING = "None is what a function gives that ends without a return. Does every way through yours reach one?"
+ONE_ELEMENT = (
+    "A tensor is no Python number, even with one element. What do its users do with it: add, print, keep a graph?"
+)
 OTHER_DTYPE = "What decides the dtype here: the inputs, a conversion, a constant, or a new tensor without a dtype?"
 OTHER_DEVICE = "A tensor made anew lies on the CPU unless it is told where. Where do the inputs lie?"
 MAX_SHOWN = 200
@@ -130,7 +133,8 @@ def check_close(
     """Fails unless `got` is a Python float within `max(abs, rel · |expected|)` of `expected`."""
     label = f"{what}: " if what else ""
     if type(got) is not float:
-        _wrong(f"{label}a Python float near {number(expected)}", show(got), NOTHING if got is None else hint)
+        hint = NOTHING if got is None else ONE_ELEMENT if type(got) is torch.Tensor else hint
+        _wrong(f"{label}a Python float near {number(expected)}", show(got), hint)
     if not math.isfinite(got):
         _wrong(f"{label}{number(expected)}", str(got), hint)
     error, tolerance = math.fabs(got - expected), max(rel * max(math.fabs(got), math.fabs(expected)), abs)
@@ -159,7 +163,7 @@ def check_raises(
     except kind as error:  # in-process, where there is no worker between
         name, message, text = type(error).__name__, str(error), f"{type(error).__name__}: {error}"
     else:
-        _wrong(expected, "no exception" if got is None else f"no exception, but {show(got)}", hint)
+        _wrong(expected, "no exception" if got is None or type(got) is dict else f"no exception, but {show(got)}", hint)
     if name != kind.__name__ or any(word not in message for word in mentions):
         _wrong(expected, text, hint)
 

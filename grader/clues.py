@@ -14,7 +14,7 @@ CLUES = (
     ),
     (
         r"not NoneType|'NoneType' object|(and|for .*) 'NoneType'",
-        "Something is None here. Which call gave it, and does that function return on every way through it?",
+        "Something is None here. Was it never set to anything else, or did a function end without a return?",
     ),
     (
         r"shape '.*' is invalid for input of size",
