@@ -59,7 +59,7 @@ def check_tensor(
     """Fails unless `got` is a tensor like `expected`, to within `atol + rtol · |expected|` in each entry."""
     label = f"{what}: " if what else ""
     if type(got) is not torch.Tensor:
-        hint = NOTHING if got is None and not what else hint  # a gradient may be None too, and is told as such
+        hint = NOTHING if got is None and "gradient" not in what else hint  # a gradient that never came is None too
         _wrong(f"{label}a torch.Tensor of shape {list(expected.shape)}", show(got), hint)
     if got.shape != expected.shape:
         _wrong(f"{label}shape {list(expected.shape)}", f"shape {list(got.shape)}", hint)

@@ -49,10 +49,14 @@ CLUES = (
         "This line writes into a tensor that autograd still needs. Which one, and should the write be recorded?",
     ),
     (
-        r"same dtype|expected scalar type|Found dtype|must have the same dtype|should be the same",
+        r"same dtype|scalar types?|Found dtype|must have the same dtype|should be the same",
         "Print the dtype of each tensor in this line. Where does the odd one come from?",
     ),
     (r"Can't call numpy\(\) on Tensor that requires grad", "What does autograd know of a value that has left torch?"),
+    (
+        r"generator didn't (yield|stop)",
+        "A context manager made of a generator gives way to the block at its yield. How often does yours come to one?",
+    ),
     (
         r"has no len\(\)",
         "What can only be gone through has no length. What is it needed for, and can it be counted on the way?",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -49,6 +50,12 @@ def generator() -> Iterator[int]:
     yield 1
 
 
+@contextmanager
+def never_yields() -> Iterator[None]:
+    if nothing:
+        yield
+
+
 nothing: Any = None
 ERRORS: list[tuple[Callable[[], Any], str]] = [
     (lambda: repr(Unprepared()), "nn.Module"),
@@ -72,6 +79,8 @@ ERRORS: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.Linear(2, 3)(torch.ones(2, dtype=torch.float64)), "dtype"),
     (lambda: torch.ones(2, requires_grad=True).numpy(), "left torch"),
     (lambda: len(generator()), "no length"),  # type: ignore[arg-type]
+    (lambda: never_yields().__enter__(), "yield"),
+    (lambda: nn.Embedding(3, 2)(torch.ones(2)), "dtype"),
     (lambda: 1 / 0, "none of"),
     (lambda: torch.ones(0, 3)[0], "How many"),
     (lambda: [][0], "How many"),
