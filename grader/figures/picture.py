@@ -48,5 +48,6 @@ def attempt(function: Callable[[], T]) -> T | Failure:
 def _failure(failed: Failed) -> Failure:
     got = clean_line(failed.failure.got, MAX_REASON).rstrip(".")
     if failed.verdict is Verdict.NOT_ATTEMPTED:
-        return Failure(f"not written yet: {got.removeprefix('NotImplementedError: ')}", untouched=True)
+        part = got.removeprefix("NotImplementedError").removeprefix(": ")
+        return Failure(f"nothing is written yet for {part}" if part else "nothing is written yet", untouched=True)
     return Failure(f"no value to draw: {got or 'nothing came'}")
