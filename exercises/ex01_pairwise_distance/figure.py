@@ -152,8 +152,9 @@ def _told(case: Case) -> str:
         return f"{case.name}: all agree" + (f", to within {short(most)}." if most else ".")
     row, column = max(case.off, key=lambda at: _size(case.difference[at[0]][at[1]]))
     due, got = case.due[row][column], case.table[row][column]
-    below = ", below 0" if got < 0 else ""
-    return f"{case.name}: {len(case.off)} of {entries} are off, most of all [{row}, {column}]: {got:.5g}{below} instead of {due:.5g}."
+    below = ", below 0," if got < 0 else ""
+    worst = f"{got:.5g}{below} instead of {due:.5g}"
+    return f"{case.name}: {len(case.off)} of {entries} are off, most of all [{row}, {column}]: {worst}."
 
 
 def _size(difference: float) -> float:
