@@ -97,7 +97,7 @@ def _provenance(report: Report) -> list[tuple[str, str]]:
         ("Submission, SHA-256", where.submission_sha256),
         ("Suite, SHA-256", where.suite_sha256),
         ("Lock file, SHA-256", where.lock_sha256),
-        ("Device", where.device),
+        ("Device", where.device if where.isolation else ""),
         ("Isolation", where.isolation or "not run"),
         ("Python", where.python),
         *((name, version) for name, version in sorted(where.versions.items())),

@@ -389,6 +389,7 @@ def test_the_page_is_opened_where_there_is_a_browser(
     assert make_report(toy, choices(broken), True) == 1
     path = toy.root / "reports" / toy.slug / "report.html"
     assert asked == [path.as_uri()]
+    assert 'def</span> <span class="name">double</span>(:' in path.read_text("utf-8"), "the file that can't be read"
     said = capsys.readouterr().err
     assert said == ("" if found is True else f"dojo: no browser was found here: open '{path}' in one yourself\n")
 
