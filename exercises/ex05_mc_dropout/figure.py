@@ -122,6 +122,15 @@ def due(runs: list[Tensor]) -> Due:
     return Due(votes, Band(middle[0], half[0]), Band(middle[1], half[1]))
 
 
+def judged() -> tuple[State, Tensor, list[Tensor], Due]:
+    """The network, the turned digit, the judge's own runs, and what is due by them: always the same."""
+    state, digit = trained()
+    images, rng = turned(digit), torch.Generator().manual_seed(1)
+    rows = images.flatten(1).repeat(SAMPLES, 1)
+    runs = [logits(state, rows, rng).softmax(1).reshape(SAMPLES, -1, CLASSES) for _ in range(RUNS)]
+    return state, images, runs, due(runs)
+
+
 # --- what came --------------------------------------------------------------------------------------------------------
 
 
@@ -175,11 +184,7 @@ def ask(submission: Any, state: State, images: Tensor, spare: Tensor) -> Came:
 
 def figure(submission: Any, rng: torch.Generator) -> Picture:
     """Lets the student's functions and the judge's own look at the same turned digit."""
-    state, digit = trained()
-    images = turned(digit)
-    rows = images.flatten(1).repeat(SAMPLES, 1)
-    runs = [logits(state, rows, rng).softmax(1).reshape(SAMPLES, -1, CLASSES) for _ in range(RUNS)]
-    right = due(runs)
+    state, images, runs, right = judged()
     came = ask(submission, state, images, runs[0])
     where = int(np.argmax(right.information.middle))  # here a network with other masks is another opinion
     found = " ".join(sentences(came, right, where))

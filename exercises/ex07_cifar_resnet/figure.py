@@ -111,6 +111,7 @@ def picture_of_sizes(submission: Any) -> Picture:
         f"areas yours; below them the channels, and height×width. {found}"
     )
     chart = style.new_figure(HEIGHT)
+    chart.set_layout_engine("none")
     panel = chart.add_axes((0, 0, 1, 1), xlim=(0, style.WIDTH), ylim=(0, HEIGHT))  # a unit is a point
     panel.set_axis_off()
     panel.text(0, HEIGHT - 98, "due", va="top")
@@ -314,17 +315,14 @@ def confusions_in_words(counts: Tensor) -> str:
     if most == 0:
         return f"All {total} answers are right."
     row, column = divmod(int(off.argmax()), len(NAMES))
-    return f"{right} of {total} answers are right; the most frequent error is {NAMES[row]} read as {NAMES[column]}, {most}×."
+    error = f"{NAMES[row]} read as {NAMES[column]}, {most}×"
+    return f"{right} of {total} answers are right; the most frequent error is {error}."
 
 
 def draw_confusions(panel: Axes, counts: Tensor) -> None:
     """The table, with every count that is not 0."""
-    heat_map(
-        panel,
-        counts.tolist(),
-        limits=(0, HELD_BACK / len(NAMES)),
-        written=lambda count: f"{count:.0f}" if count else "",
-    )
+    limits = 0, HELD_BACK / len(NAMES)
+    heat_map(panel, counts.tolist(), limits=limits, written=lambda count: f"{count:.0f}" if count else "")
     panel.set_xticklabels(NAMES, rotation=60, ha="right", rotation_mode="anchor")
     panel.set_yticklabels(NAMES)
     panel.set(xlabel="answer", ylabel="true shape")
