@@ -37,6 +37,7 @@ ONE_ELEMENT = (
 OTHER_DTYPE = "What decides the dtype here: the inputs, a conversion, a constant, or a new tensor without a dtype?"
 OTHER_DEVICE = "A tensor made anew lies on the CPU unless it is told where. Where do the inputs lie?"
 MAX_SHOWN = 200
+DIGITS = 10  # characters of a float that is written out; a longer one is rounded
 MAX_ITEMS = 50  # of a list, a tuple or a dict; more do not fit, and a frame may hold 100,000
 __tracebackhide__ = True  # in plain pytest a student's traceback ends at the check, not inside it
 
@@ -111,7 +112,10 @@ def check_equal(got: Any, expected: Any, *, what: str = "", hint: str = "") -> N
     """Fails unless `got` has exactly the type and the value of `expected` (numbers, text, lists, tuples, dicts)."""
     label = f"{what}: " if what else ""
     if not same(got, expected):
-        told = _written_short if type(got) is type(expected) else show  # types are told where they make the difference
+        # Types are told where they make the difference, and so are the last digits.
+        told: Callable[[Any], str] = _written_short if type(got) is type(expected) else show
+        if type(expected) is float and told(expected) == told(got):
+            told = repr
         _wrong(f"{label}{told(expected)}", told(got), hint)
 
 
@@ -184,7 +188,7 @@ def _written(value: Any) -> str:
     """Like repr, with tensors and foreign objects in words. Large tensors are not written out."""
     if type(value) is torch.Tensor:
         head = f"a tensor of shape {list(value.shape)}, {_short(value.dtype)}"
-        return f"{head}: {value.tolist()}" if 0 < value.numel() <= 6 and value.dim() <= 4 else head
+        return f"{head}: {_written(value.tolist())}" if 0 < value.numel() <= 6 and value.dim() <= 4 else head
     if isinstance(value, Foreign):
         return f"an object of type {value}"
     more = ", …" if isinstance(value, dict | list | tuple) and len(value) > MAX_ITEMS else ""
@@ -195,7 +199,8 @@ def _written(value: Any) -> str:
         return f"[{', '.join(map(_written, value[:MAX_ITEMS]))}{more}]"
     if type(value) is tuple:
         return f"({', '.join(map(_written, value[:MAX_ITEMS]))}{more}{',' if len(value) == 1 else ''})"
-    return repr(value)
+    text = repr(value)
+    return number(value) if type(value) is float and len(text) > DIGITS else text
 
 
 def number(value: float) -> str:

@@ -62,6 +62,15 @@ CLUES = (
         "What can only be gone through has no length. What is it needed for, and can it be counted on the way?",
     ),
     (
+        r"can't allocate memory|out of memory",
+        "How many numbers does this tensor hold, and how many bytes are that? Is it needed as a whole?",
+    ),
+    (
+        r"EOF when reading a line",
+        "Nobody sits at a keyboard while tests run. What should this value come from instead?",
+    ),
+    (r"name '\w+' is not defined", "Where is this name given a value, and is that line run before this one?"),
+    (
         r"division by zero|divide by zero",
         "There were none of what is divided by. When can that be, and what is due then?",
     ),

@@ -1,4 +1,4 @@
-"""Clues fit the messages that Python and torch really give: each error here is raised, and not written down."""
+"""Clues fit the messages that Python and torch really give: the errors here are raised."""
 
 from __future__ import annotations
 
@@ -46,6 +46,10 @@ def half_bound(yes: bool) -> int:
     return name
 
 
+def asked() -> None:
+    raise EOFError("EOF when reading a line")  # as input() does at the end of a file
+
+
 def generator() -> Iterator[int]:
     yield 1
 
@@ -81,6 +85,9 @@ ERRORS: list[tuple[Callable[[], Any], str]] = [
     (lambda: len(generator()), "no length"),  # type: ignore[arg-type]
     (lambda: never_yields().__enter__(), "yield"),
     (lambda: nn.Embedding(3, 2)(torch.ones(2)), "dtype"),
+    (lambda: torch.empty(1 << 50), "bytes"),
+    (asked, "keyboard"),
+    (lambda: unheard_of, "given a value"),  # type: ignore[name-defined]  # noqa: F821
     (lambda: 1 / 0, "none of"),
     (lambda: torch.ones(0, 3)[0], "How many"),
     (lambda: [][0], "How many"),
