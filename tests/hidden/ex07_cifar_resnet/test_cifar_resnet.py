@@ -195,6 +195,10 @@ def check_layout(got: dict, expected: Layout | State) -> None:
             hint = "Registered are layers in the order in which they are assigned to self. Is one missing, or too many?"
             if mine[1] is not None and shape is not None and len(mine[1]) == 1 and len(shape) > 1:
                 hint = "Right after a convolution comes its BN. Does a convolution have a bias, or is a BN too many?"
+            elif mine[1] is not None and shape is not None and len(mine[1]) == len(shape):
+                hint = (
+                    "Another layer's turn, or this one with other sizes? What decides its channels and its kernel here?"
+                )
             check(
                 mine[1] == shape,
                 expected=f"{kind} {place} of {len(shapes)}: {name} {shape}"
@@ -695,7 +699,12 @@ def test_training_is_done_in_training_mode(submission, rng):
     images, labels = coded_images(rng, 9)
     watched = watch(submission, images, labels, epochs=2, augment=False)
     hint = "BatchNorm learns its statistics in training mode only. Who switches it on?"
-    check_equal(watched.got["modes"], [[True, True]] * 6, what="the training flags, batch by batch", hint=hint)
+    check_equal(
+        watched.got["modes"],
+        [[True, True]] * 6,
+        what="the training flags of the model and a layer in it, batch by batch",
+        hint=hint,
+    )
 
 
 @pytest.mark.task(4)
