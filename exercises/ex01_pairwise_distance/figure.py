@@ -149,7 +149,7 @@ def _told(case: Case) -> str:
     entries = case.shape[0] * case.shape[1]
     if not case.off:
         most = max(abs(entry) for row in case.difference for entry in row)
-        return f"{case.name}: all agree" + (f", to within {short(most)}." if most else ".")
+        return f"{case.name}: all agree" + (f", to within {most:.0e}." if most else ".")
     row, column = max(case.off, key=lambda at: _size(case.difference[at[0]][at[1]]))
     due, got = case.due[row][column], case.table[row][column]
     below = ", below 0," if got < 0 else ""

@@ -129,7 +129,7 @@ def _draw_count(axes: Axes, yours: Seen | Failure) -> None:
 
 
 def _draw_stops(axes: Axes, yours: Seen | Failure) -> None:
-    axes.axvline(STOP, color=style.EXPECTED, linestyle=style.DASHES[2], linewidth=2.2, label="stop, expected")
+    axes.axvline(STOP, color=style.EXPECTED, linewidth=5, alpha=0.45, label="stop, expected")
     if isinstance(yours, Seen) and yours.stop is not None:
         axes.axvline(yours.stop, color=style.GOT, linestyle=style.DASHES[1], linewidth=2.2, label="stop, yours")
 

@@ -50,4 +50,5 @@ def _failure(failed: Failed) -> Failure:
     if failed.verdict is Verdict.NOT_ATTEMPTED:
         part = got.removeprefix("NotImplementedError").removeprefix(": ")
         return Failure(f"nothing is written yet for {part}" if part else "nothing is written yet", untouched=True)
-    return Failure(f"no value to draw: {got or 'nothing came'}")
+    expected = clean_line(failed.failure.expected, MAX_REASON)
+    return Failure(f"no value to draw: expected {expected}, got {got or 'nothing'}")

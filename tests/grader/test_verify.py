@@ -41,6 +41,7 @@ def test_verify_holds_for_a_sound_exercise_and_names_each_thing_that_falls_short
     assert short == {
         # of a toy course
         "the lesson has a worked example",
+        "the figure of the report",
         "the lesson states the points",
         "planted submissions",
         # of what was planted here
