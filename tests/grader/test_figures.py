@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from grader.catalog import Exercise
+from grader.catalog import Catalog, Exercise
 from grader.figures.draw import draw
 from grader.figures.picture import Picture
 from grader.grading import Settings
+from grader.proof.skeleton import create
 from grader.sandbox import Sandbox
 
 FIGURE = """
@@ -173,3 +174,13 @@ def test_the_figure_is_read_anew(drawable: Exercise, sandbox: Sandbox):
     path: Path = drawable.folder / "figure.py"
     path.write_text(FIGURE.replace("return sub.NAME", "return sub.NAME.upper()"))
     assert "MINE" in one(drawable, GOOD, sandbox).caption
+
+
+def test_the_skeleton_of_a_new_exercise_draws(course: Path, sandbox: Sandbox):
+    create(course, "2", "vae")
+    exercise = Catalog(course).find("2")
+    right = {name: (exercise.solution / name).read_text() for name in exercise.files}
+    stub = {name: (exercise.folder / name).read_text() for name in exercise.files}
+    (of_solution,), (of_stub,) = (draw(exercise, files, Settings(), sandbox) for files in (right, stub))
+    assert "At x = 1 yours is 2, and 2 is due." in of_solution.caption
+    assert "Nothing is written yet for task 1" in of_stub.caption
