@@ -6,9 +6,10 @@ READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
 export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA ONLY POLL
+export TASK YES SOLUTION OPEN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade watch list doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
+.PHONY: help setup start status list lesson hint grade watch report diff reset solution doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
 
 help: ## this list
 	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
@@ -29,6 +30,21 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
+start: $(READY) ## the first lesson, in a minute
+	@$(BIN)/dojo start
+
+status: $(READY) ## where you stand, and what is next
+	@$(BIN)/dojo status
+
+list: $(READY) ## the exercises and their points
+	@$(BIN)/dojo list
+
+lesson: $(READY) ## the lesson of an exercise: make lesson EX=3
+	@$(BIN)/dojo lesson -- "$$EX"
+
+hint: $(READY) ## one more hint: make hint EX=3 (TASK=2 for a task)
+	@$(BIN)/dojo hint $${TASK:+--task "$$TASK"} -- "$$EX"
+
 grade: $(READY) ## grade an exercise: make grade EX=3
 	@$(BIN)/dojo grade $${FROM:+--from "$$FROM"} $${DEVICE:+--device "$$DEVICE"} $${SEED:+--seed "$$SEED"} \
 		$${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} $${AUDIENCE:+--audience "$$AUDIENCE"} \
@@ -38,8 +54,18 @@ watch: $(READY) ## the verdict after each save, on the screen: make watch EX=3
 	@$(BIN)/dojo watch $${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} \
 		$${POLL:+--poll} -- $${EX:+"$$EX"}
 
-list: $(READY) ## the exercises and their points
-	@$(BIN)/dojo list
+report: $(READY) ## a page with figures: make report EX=5 (OPEN=1 opens it)
+	@$(BIN)/dojo report $${FROM:+--from "$$FROM"} $${OPEN:+--open} $${DEVICE:+--device "$$DEVICE"} \
+		$${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} $${AUDIENCE:+--audience "$$AUDIENCE"} -- "$$EX"
+
+diff: $(READY) ## what you changed: make diff EX=3 (SOLUTION=1 compares with that)
+	@$(BIN)/dojo diff $${SOLUTION:+--solution} $${YES:+--yes} -- "$$EX"
+
+reset: $(READY) ## the stub again; asks first, keeps what you wrote: make reset EX=3
+	@$(BIN)/dojo reset $${YES:+--yes} -- "$$EX"
+
+solution: $(READY) ## the solution, after full marks: make solution EX=3
+	@$(BIN)/dojo solution $${YES:+--yes} -- "$$EX"
 
 doctor: $(READY) ## is this machine fit to grade? what mends it
 	@$(BIN)/dojo doctor

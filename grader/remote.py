@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from grader.catalog import Limits
+from grader.clues import clue
 from grader.describe import describe_arguments, shown_in_full
 from grader.driver import driver_source
 from grader.errors import WorkerFault
@@ -26,6 +27,13 @@ MAX_SHOWN = 600
 KEPT_FRAME = 64 << 10  # bytes of a request that is kept as it was sent
 MAX_OUTPUT = 1 << 20  # characters of a script's output
 MAX_ITEMS = 8  # frames of a traceback, or names like the missing one
+
+# What to think about when a worker came to an end.
+SLOW = "Where does the time go: into a loop that never ends, a loop over single numbers, or waiting for something?"
+LARGE = "Which tensor is the largest, how many bytes are that, and is it needed as a whole?"
+STARTED = "Which of your calls starts them, how many each time, and does each of them end?"
+PRINTED = "What is printed here, and how often? Is it a line from the search for a bug?"
+ENDED = "A function ends with return. What ends the whole program here: a call to exit, or a crash below Python?"
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,9 @@ class SubmissionError(Failed):
     def __init__(self, raised: Raised, call: str) -> None:
         untouched = raised.type == "NotImplementedError"
         verdict = Verdict.NOT_ATTEMPTED if untouched else Verdict.RUN_TIME_ERROR
-        expected = "your code for " + raised.message if untouched else "a value"
-        super().__init__(verdict, Failure(expected, str(raised), call, place=raised.place))
+        expected = "your code for " + raised.message if untouched else "a result, and no exception"
+        hint = "" if untouched else clue(raised.message)
+        super().__init__(verdict, Failure(expected, str(raised), call, hint, raised.place))
         self.raised = raised
 
 
@@ -214,15 +223,18 @@ class RemoteSubmission:
             if kind == "import_failed":
                 raised = self._raised(body)
                 expected = f"a file '{_text(body['module'], 80)}.py' that can be imported"
-                hint = "run the file by itself with python: the same error comes"
+                hint = "Does the file run by itself, without any test? What stands in the line that is named here?"
                 failure = Failure(expected, str(raised), call, hint, raised.place)
                 verdict = Verdict.NOT_ATTEMPTED if raised.type == "NotImplementedError" else Verdict.RUN_TIME_ERROR
                 raise Failed(verdict, failure)
             if kind == "missing":
                 raise Failed(Verdict.RUN_TIME_ERROR, _missing(body, call))
             if kind == "signature":
-                hint = "the names and the order of the parameters are fixed by the exercise"
-                raise Failed(Verdict.RUN_TIME_ERROR, Failure("a call that fits", _text(body, MAX_SHOWN), call, hint))
+                hint = (
+                    "The exercise fixes the names, the order and the defaults of the parameters. Which ones has yours?"
+                )
+                fits = "parameters that take this call"
+                raise Failed(Verdict.RUN_TIME_ERROR, Failure(fits, _text(body, MAX_SHOWN), call, hint))
             if kind == "unsendable":
                 raise Failed(Verdict.RUN_TIME_ERROR, Failure("a result of sensible size", _text(body, MAX_SHOWN), call))
         except (TypeError, LookupError, ValueError, AttributeError) as error:
@@ -239,18 +251,13 @@ class RemoteSubmission:
 
     def _ended(self, end: WorkerEnd) -> Failed:
         verdict, expected, got, hint = {
-            "time": (Verdict.TIME_LIMIT, "an answer in time", f"none within {end.detail}", "does a loop never end?"),
-            "memory": (
-                Verdict.MEMORY_LIMIT,
-                f"at most {end.detail} of memory",
-                "more",
-                "which tensor is the largest, and is it needed?",
-            ),
-            "processes": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} processes", "more than that", ""),
-            "threads": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} threads", "more than that", ""),
+            "time": (Verdict.TIME_LIMIT, f"an answer within {end.detail}", "none in that time", SLOW),
+            "memory": (Verdict.MEMORY_LIMIT, f"at most {end.detail} of memory", "more", LARGE),
+            "processes": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} processes", "more than that", STARTED),
+            "threads": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} threads", "more than that", STARTED),
             "hiding": (Verdict.RUN_TIME_ERROR, "an answer", "interference: a process hid itself from the grader", ""),
-            "output": (Verdict.RUN_TIME_ERROR, "an answer", f"more than {end.detail} of printed text", "print less"),
-            "exit": (Verdict.RUN_TIME_ERROR, "an answer", f"the process ended ({end.detail})", "return, don't exit"),
+            "output": (Verdict.RUN_TIME_ERROR, "an answer", f"more than {end.detail} of printed text", PRINTED),
+            "exit": (Verdict.RUN_TIME_ERROR, "an answer", f"the process ended ({end.detail})", ENDED),
             "garbage": (Verdict.RUN_TIME_ERROR, "an answer", f"interference: {end.detail}", ""),
         }[end.kind]
         return Failed(verdict, Failure(expected, got, self.last_call, hint))
@@ -298,11 +305,8 @@ def _missing(body: dict[str, Any], call: str) -> Failure:
     name, module = _text(body["name"], 80), _text(body["module"], 80)
     near = [_text(other, 80) for other in _items(body["near"])]
     holds = f", but there is '{near[0]}'" if near else ""
-    hint = (
-        f"names are fixed by the exercise: is '{near[0]}' meant to be '{name}'?"
-        if near
-        else "names are fixed by the exercise"
-    )
+    question = f"Is '{near[0]}' meant to be '{name}'?" if near else "Which ones does your file define?"
+    hint = f"The exercise fixes the names. {question}"
     return Failure(f"'{name}' in {module}.py", f"no such name{holds}", call, hint)
 
 

@@ -34,7 +34,7 @@ def _kept(exercise: Exercise, name: str) -> Path:
 
 def reset(exercise: Exercise) -> list[Path]:
     """Puts the stubs back; returns the backups. Raises UsageError where there is no stub, or no place for a backup."""
-    stubs = _stubs(exercise)
+    stubs = stubs_for(exercise)
     backups = []
     try:
         for name, stub in stubs.items():
@@ -47,7 +47,8 @@ def reset(exercise: Exercise) -> list[Path]:
     return backups
 
 
-def _stubs(exercise: Exercise) -> dict[str, str]:
+def stubs_for(exercise: Exercise) -> dict[str, str]:
+    """What a reset would write. Raises UsageError where there is no stub."""
     if _derivable(exercise):
         return stubs_of(exercise)
     try:

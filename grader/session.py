@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from rich.console import Console
 from rich.status import Status
 
 from grader.archive import keep, report_path
 from grader.catalog import Exercise
+from grader.course.congratulations import word
+from grader.course.printing import show, width
+from grader.course.progress import remember
 from grader.errors import JudgeError, UsageError
-from grader.grade import Progress, Settings, grade
+from grader.grading import Progress, Settings, grade
 from grader.report import print_report
 from grader.reset import keep_stubs
 from grader.result import Report, TestResult
@@ -37,7 +40,7 @@ class Choices:
     report: Path | None
 
     @classmethod
-    def parse(cls, options: argparse.Namespace) -> Choices:
+    def parse(cls, options: SimpleNamespace) -> Choices:
         """Raises UsageError, naming the option and what it may be."""
         settings = Settings(
             sandbox=Mode(one_of("SANDBOX", options.sandbox, tuple(Mode))),
@@ -84,8 +87,19 @@ def grade_and_report(exercise: Exercise, choices: Choices) -> int:
         with contextlib.suppress(BrokenPipeError):  # whoever has stopped reading has the exit code
             _print(console, report, _short(exercise.folder), choices.instructor)
     finally:
-        code = max(code, _save(report, path))
-    return code
+        kept = _save(report, path)
+    if kept == 0 and folder == exercise.folder:
+        with contextlib.suppress(BrokenPipeError):
+            _note(exercise, report, console)
+    return max(code, kept)
+
+
+def _note(exercise: Exercise, report: Report, console: Console) -> None:
+    """A grade of the student's own files counts in `dojo status`; one of anything else does not."""
+    advance = remember(exercise, report)
+    for problem in advance.problems:
+        print(f"dojo: {clean_line(problem)}", file=sys.stderr)
+    show(word(advance, width(console)))
 
 
 def grade_all(exercises: list[Exercise], choices: Choices) -> int:

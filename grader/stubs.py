@@ -11,7 +11,7 @@ import json
 import re
 
 from grader.catalog import Exercise
-from grader.errors import JudgeError
+from grader.errors import JudgeError, UsageError
 from grader.result import write_atomically
 
 BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION (task \d+: .+?)\s*$")
@@ -41,6 +41,24 @@ def derive(source: str, name: str) -> str:
 def stubs_of(exercise: Exercise) -> dict[str, str]:
     """What each file of an exercise is to hold before the student begins."""
     return {name: derive((exercise.solution / name).read_text("utf-8"), name) for name in exercise.files}
+
+
+def solution_of(exercise: Exercise) -> dict[str, str]:
+    """The solution as a person reads it, without our marks. Raises UsageError where it is not there."""
+    if exercise.number is None:
+        raise UsageError(f"the {exercise.title!r} has no solution but the one that you write in '{exercise.slug}/'")
+    try:
+        texts = {name: (exercise.solution / name).read_text("utf-8") for name in exercise.files}
+    except (OSError, UnicodeDecodeError):
+        where = exercise.solution.relative_to(exercise.root)
+        raise UsageError(
+            f"there is no solution of exercise {exercise.key} here: '{where}' is kept by the staff"
+        ) from None
+    return {name: _without_marks(text) for name, text in texts.items()}
+
+
+def _without_marks(source: str) -> str:
+    return "".join(line for line in source.splitlines(True) if not BEGIN.match(line) and not END.match(line))
 
 
 def drifted(exercise: Exercise) -> list[str]:

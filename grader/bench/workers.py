@@ -7,7 +7,7 @@ import time
 from grader.bench.figures import Aim, Figure, figure, timed
 from grader.catalog import Exercise
 from grader.errors import JudgeError
-from grader.grade import Settings, grade, open_sandbox
+from grader.grading import Settings, grade, open_sandbox
 from grader.parent import Isolation
 from grader.sandbox import Mode
 from grader.wire import decode, encode

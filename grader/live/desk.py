@@ -11,8 +11,10 @@ from pathlib import Path
 
 from grader.archive import keep, last_report, report_path
 from grader.catalog import Exercise, read_exercise
+from grader.course.congratulations import in_a_line
+from grader.course.progress import remember
 from grader.errors import DojoError
-from grader.grade import Settings, find_suite
+from grader.grading import Settings, find_suite
 from grader.live.board import Board
 from grader.live.ground import Ground, ground_of
 from grader.live.saves import Saves
@@ -262,7 +264,8 @@ class Desk:
         outcome, (started, began) = self._board.outcome(self._ready), self._begun
         seconds, complete = time.monotonic() - began, self._kind == "hidden"
         report = sum_up(self.exercise, self._submission, self._suite, self._kind, outcome, started, seconds, complete)
-        self.notice = keep(report, report_path(self.exercise)) or self.notice
+        problem = keep(report, report_path(self.exercise))
+        self.notice = problem or in_a_line(remember(self.exercise, report)) or self.notice
 
     def close(self) -> None:
         """Ends the looking, and begins to end the judge."""

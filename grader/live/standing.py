@@ -24,7 +24,7 @@ from grader.catalog import Catalog, Exercise, find_root
 from grader.driver import driver_source
 from grader.effort import Effort, Selection
 from grader.errors import DojoError, JudgeError
-from grader.grade import Settings, find_suite, open_sandbox
+from grader.grading import Settings, find_suite, open_sandbox
 from grader.live.lanes import LANES, Round, Tell, open_lanes
 from grader.sandbox import Mode, warm_by_default
 from grader.worker import pages

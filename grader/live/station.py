@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from grader.catalog import Exercise
-from grader.grade import Settings
+from grader.grading import Settings
 from grader.result import Measured, TestResult, result_from_json
 from grader.sandbox import warm_by_default
 

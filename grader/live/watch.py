@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import select
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Protocol
 
 from grader.archive import last_report
 from grader.catalog import Catalog, Exercise, Task
 from grader.errors import DojoError, UsageError
-from grader.grade import Settings, find_device, find_suite
+from grader.grading import Settings, find_device, find_suite
 from grader.live.desk import Desk
 from grader.live.keys import Keys
 from grader.live.screen import Painter
@@ -267,7 +267,7 @@ def is_solved(exercise: Exercise) -> bool:
     return report is not None and report.verdict is Verdict.ACCEPTED
 
 
-def watch(root: Path, options: argparse.Namespace) -> int:
+def watch(root: Path, options: SimpleNamespace) -> int:
     """The command. Raises UsageError before anything is on the screen."""
     catalog = Catalog(root)
     exercise = _chosen(catalog, options.exercise)

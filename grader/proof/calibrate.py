@@ -18,7 +18,7 @@ from grader.catalog import Exercise
 from grader.datasets import ENVIRONMENT
 from grader.effort import Selection
 from grader.errors import JudgeError, UsageError
-from grader.grade import Settings, grade, open_sandbox
+from grader.grading import Settings, grade, open_sandbox
 from grader.machine import machine
 from grader.proof.ledger import Ledger, Training, ledgers
 from grader.proof.plants import Case, cases

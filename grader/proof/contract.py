@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.catalog import Exercise
-from grader.grade import Settings
+from grader.grading import Settings
 from grader.proof.caught import read_caught, write_caught
 from grader.proof.rules import Finding
 from grader.proof.verify import Listener, verify

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from grader.catalog import Exercise
 from grader.errors import UsageError
-from grader.grade import Settings
+from grader.grading import Settings
 from grader.machine import machine
 from grader.margins import NARROW, Margin
 from grader.proof.plants import reference_files

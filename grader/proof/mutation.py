@@ -21,7 +21,7 @@ from pathlib import Path
 from grader.catalog import Exercise
 from grader.effort import Effort
 from grader.errors import JudgeError
-from grader.grade import Settings, open_sandbox
+from grader.grading import Settings, open_sandbox
 from grader.proof.caught import read_caught
 from grader.proof.mutants import Mutant, mutants
 from grader.proof.plants import reference_files

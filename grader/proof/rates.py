@@ -10,7 +10,7 @@ from rich.table import Table
 
 from grader.catalog import Exercise
 from grader.errors import UsageError
-from grader.grade import Settings
+from grader.grading import Settings
 from grader.proof.calibrate import calibrate, chosen, use_data
 from grader.proof.evidence import count, terminal
 from grader.proof.ledger import Ledger, codes, derived, fits, ledgers

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from grader.catalog import Exercise
 from grader.effort import Selection
-from grader.grade import Progress, Settings, grade, open_sandbox
+from grader.grading import Progress, Settings, grade, open_sandbox
 from grader.margins import Margins, listening
 from grader.proof.plants import Case, cases
 from grader.result import Provenance, Report, TestResult, Verdict

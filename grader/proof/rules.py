@@ -13,7 +13,8 @@ from grader.proof.plants import OUTSIDE, cases
 from grader.result import Verdict
 from grader.stubs import drifted
 
-LESSON_FILES = {"README.md", "exercise.toml", "test_public.py"}
+LESSON_FILES = {"README.md", "exercise.toml", "test_public.py", "figure.py"}
+PICTURE = {"picture.svg"}  # of the lesson; the course has one in each, and tests/grader/test_lessons.py sees to it
 LEAST_PLANTS = {Verdict.ACCEPTED: 2, Verdict.WRONG_ANSWER: 10, Verdict.TIME_LIMIT: 1, Verdict.RUN_TIME_ERROR: 1}
 OPEN = "TO" + "DO"  # what the skeleton of a new exercise leaves for its author
 
@@ -36,6 +37,7 @@ def rules(exercise: Exercise) -> Iterator[Finding]:
     if exercise.number is not None:
         yield _rule("files of the exercise", "none missing or stray", _strays(exercise))
         yield _rule("the lesson has a worked example", "a block of Python", _lesson_without_example(exercise))
+    yield _rule("the figure of the report", "figure(submission, rng)", _without_figure(exercise))
     yield _rule("the lesson states the points", "a row for each task", _untold_points(exercise))
     yield _rule("nothing left to write", "none", _left_open(exercise))
     yield _rule("planted submissions", "enough of each kind, no two alike", _plants(exercise))
@@ -49,7 +51,7 @@ def _rule(name: str, expected: str, problems: Iterable[str]) -> Finding:
 
 def _strays(exercise: Exercise) -> Iterator[str]:
     found = {path.name for path in exercise.folder.iterdir()}
-    yield from (f"stray {name}" for name in sorted(found - LESSON_FILES - set(exercise.files) - OUTSIDE))
+    yield from (f"stray {name}" for name in sorted(found - LESSON_FILES - PICTURE - set(exercise.files) - OUTSIDE))
     yield from (f"no {name}" for name in sorted(LESSON_FILES - found))
 
 
@@ -66,6 +68,18 @@ def _lesson_without_example(exercise: Exercise) -> Iterator[str]:
 def examples(exercise: Exercise) -> list[str]:
     """The worked examples of a lesson, as source."""
     return re.findall(r"^```python\n(.*?)^```", _lesson(exercise), re.MULTILINE | re.DOTALL)
+
+
+def _without_figure(exercise: Exercise) -> Iterator[str]:
+    path = exercise.folder / "figure.py"
+    if not path.is_file():
+        yield "no figure.py"
+        return
+    functions = {
+        node.name: node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
+    }
+    if "figure" not in functions or len(functions["figure"].args.args) != 2:
+        yield "no function 'figure' of two parameters in figure.py"
 
 
 def _untold_points(exercise: Exercise) -> Iterator[str]:

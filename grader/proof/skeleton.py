@@ -88,6 +88,36 @@ def test_one_example(submission):
     check_tensor(submission.{name}(torch.tensor([[1.0, 2.0]])), torch.tensor([[2.0, 4.0]]))
 '''
 
+FIGURE = '''"""The picture of exercise {number}: {open} what it shows, and which mistakes it makes visible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from grader.figures import style, values
+from grader.figures.picture import Failure, Picture, attempt
+from grader.figures.svg import to_picture
+
+
+def figure(submission: Any, rng: torch.Generator) -> Picture:
+    """{open} the submission's own result beside what is due."""
+    x = torch.linspace(-1, 1, 9)[None]
+    due = [2 * each for each in x[0].tolist()]  # worked out here, and not by the solution
+    got = attempt(lambda: values.tensor(submission.{name}(x), (1, 9))[0].tolist())
+    drawing = style.new_figure(220)
+    axes = drawing.subplots()
+    axes.plot(x[0].tolist(), due, color=style.EXPECTED, label="expected")
+    if not isinstance(got, Failure):
+        axes.plot(x[0].tolist(), got, "s", color=style.GOT, markerfacecolor="none", label="yours")
+    axes.set(xlabel="x", ylabel="{name}(x)")
+    axes.legend()
+    told = str(got) if isinstance(got, Failure) else f"At x = 1 yours is {{got[-1]:.3g}}, and {{due[-1]:.3g}} is due."
+    caption = f"{open} how to read it. {{told}}"
+    return to_picture(drawing, "figure-{number}", title="{title}", caption=caption, description=told)
+'''
+
 HIDDEN = '''"""Hidden tests of {name}."""
 
 import pytest
@@ -123,6 +153,7 @@ def create(root: Path, number: str, name: str) -> list[Path]:
         root / "exercises" / slug / "exercise.toml": DESCRIPTION,
         root / "exercises" / slug / "README.md": LESSON,
         root / "exercises" / slug / "test_public.py": PUBLIC,
+        root / "exercises" / slug / "figure.py": FIGURE,
         root / "tests" / "hidden" / slug / f"test_{name}.py": HIDDEN,
     }
     if there := [path.parent for path in texts if path.parent.exists()]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grader.catalog import Exercise
 from grader.effort import Effort
-from grader.grade import Settings, grade, open_sandbox
+from grader.grading import Settings, grade, open_sandbox
 from grader.parent import Isolation
 from grader.proof.caught import read_caught
 from grader.proof.plants import Case, cases

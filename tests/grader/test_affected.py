@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from grader import runner
 from grader.catalog import Catalog, Exercise
-from grader.grade import Settings, open_sandbox
+from grader.grading import Settings, open_sandbox
 from grader.live.affected import affected, changed_names
 from grader.mentions import names_of_driver
 from grader.proof.plants import Case, cases

@@ -13,7 +13,7 @@ import pytest
 from grader.__main__ import main
 from grader.catalog import Catalog, Exercise, read_exercise
 from grader.errors import JudgeError, UsageError
-from grader.grade import Settings, grade
+from grader.grading import Settings, grade
 from grader.proof.calibrate import calibrate, chosen, least
 from grader.proof.ledger import Ledger, Training, codes, derived, ledgers, read_ledger
 from grader.proof.published import PAGE, page

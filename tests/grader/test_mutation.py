@@ -6,7 +6,7 @@ import pytest
 
 from grader.catalog import Exercise
 from grader.errors import JudgeError
-from grader.grade import Settings
+from grader.grading import Settings
 from grader.proof.mutation import mutation, read_reasons
 from grader.proof.rules import Finding
 from grader.proof.verify import Listener

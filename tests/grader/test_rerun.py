@@ -16,7 +16,7 @@ from grader.catalog import Exercise
 from grader.checks import check_close, check_tensor
 from grader.effort import Selection
 from grader.errors import JudgeError, UsageError
-from grader.grade import Settings, grade
+from grader.grading import Settings, grade
 from grader.margins import Comparison, Margins, listening
 from grader.proof.evidence import rerun_and_report
 from grader.proof.plants import cases

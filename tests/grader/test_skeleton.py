@@ -8,7 +8,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.catalog import Catalog
-from grader.grade import Settings, grade, open_sandbox
+from grader.grading import Settings, grade, open_sandbox
 from grader.proof.rules import rules
 from grader.result import Verdict
 

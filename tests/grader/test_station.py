@@ -14,7 +14,7 @@ import pytest
 
 from grader.catalog import Catalog, Exercise
 from grader.errors import UsageError
-from grader.grade import Settings, grade
+from grader.grading import Settings, grade
 from grader.live.station import Died, Done, Event, Finished, Ready, Started, Station
 from grader.proof.plants import reference_files
 from grader.result import Verdict

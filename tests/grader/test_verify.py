@@ -7,7 +7,7 @@ import pytest
 from grader.catalog import Exercise
 from grader.effort import Effort
 from grader.errors import JudgeError
-from grader.grade import Settings, open_sandbox
+from grader.grading import Settings, open_sandbox
 from grader.proof.caught import read_caught, write_caught
 from grader.proof.rules import Finding
 from grader.proof.verify import Listener, grade_files, verify
@@ -41,6 +41,7 @@ def test_verify_holds_for_a_sound_exercise_and_names_each_thing_that_falls_short
     assert short == {
         # of a toy course
         "the lesson has a worked example",
+        "the figure of the report",
         "the lesson states the points",
         "planted submissions",
         # of what was planted here

@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 
 from grader.catalog import Exercise
-from grader.grade import Settings, grade
+from grader.grading import Settings, grade
 from grader.parent import Isolation
 from grader.report import print_report
 from grader.result import Report, TestResult, Verdict

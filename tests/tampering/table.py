@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grader.catalog import Catalog, Exercise
-from grader.grade import Settings, grade
+from grader.grading import Settings, grade
 from grader.result import Report, Verdict
 from grader.sandbox import Mode, Sandbox
 from tests.tampering.corpus import (

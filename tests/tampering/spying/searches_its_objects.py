@@ -6,7 +6,7 @@ import re
 import sys
 
 PATTERN = re.compile("CANAR[Y]-[A-Z]+")
-JUDGE = ("_pytest", "pytest", "grader.recorder", "grader.checks", "grader.remote", "grader.grade", "grader.result")
+JUDGE = ("_pytest", "pytest", "grader.recorder", "grader.checks", "grader.remote", "grader.grading", "grader.result")
 
 
 def texts(value):

@@ -1,0 +1,118 @@
+"""Where one stands, the lessons, the hints."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from grader.commands.options import course, exercise_argument, one
+from grader.errors import UsageError
+from grader.text import clean_line
+
+if TYPE_CHECKING:
+    from grader.catalog import Catalog
+    from grader.course.progress import Standing
+    from grader.course.record import Record
+
+
+def tell(lines: list[str]) -> None:
+    """What is not the answer, but is to be known."""
+    for line in lines:
+        print(f"dojo: {clean_line(line)}", file=sys.stderr)
+
+
+def _standing(catalog: Catalog) -> tuple[Standing, Record]:
+    from grader.course.progress import Standing
+    from grader.course.store import Store
+
+    store = Store(catalog.root)
+    record = store.read()
+    tell(store.remarks)
+    return Standing.of(catalog, record), record
+
+
+def show_standing() -> int:
+    """What `dojo` alone does."""
+    standing, record = _standing(course())
+    from grader.course.overview import heading, overview
+    from grader.course.printing import console, show, width
+
+    columns = width(console())
+    if standing.next:
+        show(overview(standing, columns))
+        return 0
+    from grader.course.congratulations import card
+
+    show([*heading(standing, columns), *card(standing, record, columns)])
+    return 0
+
+
+@click.command()
+def status() -> int:
+    """Where you stand, and what is next: the same as `dojo` alone."""
+    return show_standing()
+
+
+@click.command(name="list")
+def list_() -> int:
+    """The exercises and their points."""
+    for exercise in course().exercises:
+        points = sum(task.points for task in exercise.tasks)
+        print(f"{exercise.key:>5}  {exercise.slug:<24} {points:>3g} points  {exercise.title}")
+    return 0
+
+
+@click.command()
+def start() -> int:
+    """The first lesson, in a minute."""
+    standing, _ = _standing(course())
+    from grader.course.printing import console, show, width
+    from grader.course.start import first_lesson
+    from grader.reset import keep_stubs
+
+    for row in standing.rows:
+        keep_stubs(row.exercise)  # nothing is written in them yet: what `reset` and `diff` need later
+    show(first_lesson(standing, width(console())))
+    return 0
+
+
+@click.command()
+@exercise_argument()
+def lesson(exercise: str) -> int:
+    """The lesson of an exercise, in a pager."""
+    chosen = one(exercise, "lesson")
+    path = chosen.folder / "README.md"
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f"the lesson '{path}' can't be read: {reason}") from None
+    if not sys.stdout.isatty():
+        print(text, end="" if text.endswith("\n") else "\n")
+        return 0
+    from rich.markdown import Markdown
+
+    from grader.course.printing import page
+
+    page(Markdown(text, code_theme="ansi_dark"))
+    return 0
+
+
+@click.command()
+@exercise_argument()
+@click.option("--task", default="", metavar="N", help="of this task (default: the first that is not passed)")
+def hint(exercise: str, task: str) -> int:
+    """One more hint."""
+    chosen = one(exercise, "hint")
+    from grader.course.hints import next_hint, picture
+    from grader.course.store import Store
+
+    store = Store(chosen.root)
+    found = next_hint(store, chosen, task)
+    tell(store.remarks)
+    from grader.course.printing import console, show, width
+
+    show(picture(chosen, found, width(console())))
+    return 0
