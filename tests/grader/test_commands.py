@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from grader.__main__ import main
-from grader.catalog import Catalog, Exercise
+from grader.catalog import Exercise
 from grader.course.record import Score
 from grader.course.store import Store
 from grader.result import Verdict
@@ -368,4 +368,19 @@ def test_the_grade_that_ends_the_course_shows_the_card_once(course: Path, toy: E
     command = [sys.executable, "-m", "grader", "grade", "1"]
     first, second = (subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2))
     assert ("Converged." in first.stdout, "Converged." in second.stdout) == (True, False)
-    assert [task.number for task in Catalog(course).find("1").tasks] == [1, 2]
+
+
+def test_a_watch_that_ends_the_course_shows_the_card_when_it_is_left(
+    toy: Exercise, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(root: Path, options: object) -> int:
+        solve(toy)
+        with Store(root).change() as record:
+            record.finish(DATE)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("grader.live.watch.watch", interrupted)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for shown in (True, False):
+        assert main(["watch", "1"]) == INTERRUPTED
+        assert ("Converged." in capsys.readouterr().out) == shown
