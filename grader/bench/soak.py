@@ -17,6 +17,8 @@ SETTLED = 2  # looks after which nothing is to grow any more: the pool of waitin
 GROWTH = 1.1  # times as much memory at the last look as at the first settled one
 STILL_SECONDS = 1.0  # in which no process starts or ends: the pool of waiting workers is full again
 PATIENCE_SECONDS = 30.0
+# What processes make of their own. Pages of libraries are not counted: the share of each depends on who else has them.
+OWN = ("Pss_Anon", "Pss_Shmem")
 SPARE = 4  # processes that may just be ending
 
 
@@ -25,7 +27,7 @@ class Look:
     """What a watch and all below it take, after so many saves, while it waits for the next."""
 
     saves: int
-    megabytes: float  # shared pages counted once
+    megabytes: float  # of memory of their own, shared pages counted once
     processes: int
     lasting: float  # the part of those processes that have been there since the first look
 
@@ -50,7 +52,7 @@ def soak(root: Path, exercise: Exercise, saves: int) -> Iterator[Look]:
                 if number % max(1, saves // LOOKS) == 0:
                     members = _at_rest(process.pid)
                     lasting = lasting & set(members) if lasting else set(members)
-                    sizes = {member: proportional(member) for member in members}
+                    sizes = {member: proportional(member, OWN) for member in members}
                     yield Look(number, sum(sizes.values()), len(members), sum(sizes[each] for each in lasting))
 
 
