@@ -13,8 +13,8 @@ from grader.proof.plants import OUTSIDE, cases
 from grader.result import Verdict
 from grader.stubs import drifted
 
-LESSON_FILES = {"README.md", "exercise.toml", "test_public.py", "figure.py"}
-PICTURE = {"picture.svg"}  # of the lesson; the course has one in each, and tests/grader/test_lessons.py sees to it
+LESSON_FILES = {"README.md", "exercise.toml", "test_public.py", "figure.py", "picture.svg"}
+SECTIONS = ("The idea", "What is graded", "Sources")
 LEAST_PLANTS = {Verdict.ACCEPTED: 2, Verdict.WRONG_ANSWER: 10, Verdict.TIME_LIMIT: 1, Verdict.RUN_TIME_ERROR: 1}
 OPEN = "TO" + "DO"  # what the skeleton of a new exercise leaves for its author
 
@@ -36,7 +36,7 @@ def rules(exercise: Exercise) -> Iterator[Finding]:
     yield _rule("stub in step with solution", "the same", (f"{name} has drifted" for name in drifted(exercise)))
     if exercise.number is not None:
         yield _rule("files of the exercise", "none missing or stray", _strays(exercise))
-        yield _rule("the lesson has a worked example", "a block of Python", _lesson_without_example(exercise))
+    yield _rule("the parts of the lesson", "idea, picture, example, sources", _missing_parts(exercise))
     yield _rule("the figure of the report", "figure(submission, rng)", _without_figure(exercise))
     yield _rule("the lesson states the points", "a row for each task", _untold_points(exercise))
     yield _rule("nothing left to write", "none", _left_open(exercise))
@@ -51,7 +51,7 @@ def _rule(name: str, expected: str, problems: Iterable[str]) -> Finding:
 
 def _strays(exercise: Exercise) -> Iterator[str]:
     found = {path.name for path in exercise.folder.iterdir()}
-    yield from (f"stray {name}" for name in sorted(found - LESSON_FILES - PICTURE - set(exercise.files) - OUTSIDE))
+    yield from (f"stray {name}" for name in sorted(found - LESSON_FILES - set(exercise.files) - OUTSIDE))
     yield from (f"no {name}" for name in sorted(LESSON_FILES - found))
 
 
@@ -60,9 +60,13 @@ def _lesson(exercise: Exercise) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-def _lesson_without_example(exercise: Exercise) -> Iterator[str]:
+def _missing_parts(exercise: Exercise) -> Iterator[str]:
+    text = _lesson(exercise)
+    yield from (f"no section '{name}'" for name in SECTIONS if not re.search(rf"^## {name}", text, re.MULTILINE))
+    if not re.search(r"!\[[^\]]+\]\(picture\.svg\)", text):
+        yield "no ![what is to be seen](picture.svg)"
     if not examples(exercise):
-        yield "no ```python block in README.md"
+        yield "no ```python block"
 
 
 def examples(exercise: Exercise) -> list[str]:
@@ -92,7 +96,7 @@ def _untold_points(exercise: Exercise) -> Iterator[str]:
 def _left_open(exercise: Exercise) -> Iterator[str]:
     for folder in dict.fromkeys([exercise.folder, exercise.solution, exercise.hidden]):
         for path in sorted(folder.rglob("*")):
-            if path.suffix in (".py", ".md", ".toml") and (count := path.read_text("utf-8").count(OPEN)):
+            if path.suffix in (".py", ".md", ".toml", ".svg") and (count := path.read_text("utf-8").count(OPEN)):
                 yield f"{count} × {OPEN} in {path.relative_to(exercise.root)}"
 
 

@@ -44,11 +44,15 @@ hints = [
 
 LESSON = """# {number} · {title}
 
-{open} the idea, and why it matters.
+{open} what is written here, and what for, in two lines.
 
-## The formula
+![{open} what is to be seen, in a sentence or two](picture.svg)
 
-{open}
+## The idea
+
+{open} the idea, and why it matters. The formula stands by itself, with the shape or the unit of each letter:
+
+    y = 2 x          {open}
 
 ## The rules
 
@@ -66,12 +70,23 @@ LESSON = """# {number} · {title}
 import torch
 
 x = torch.tensor([[1.0, 2.0]])
-print(2 * x)  # {open} a worked example, which runs as it stands
+assert torch.equal(2 * x, torch.tensor([[2.0, 4.0]]))  # {open} a worked example, which runs as it stands
 ```
 
 ## Sources
 
 {open}
+"""
+
+PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 80" role="img" aria-labelledby="title about">
+  <title id="title">{title}</title>
+  <desc id="about">{open} what is to be seen</desc>
+  <style>
+    text {{ font: 14px sans-serif; fill: #24292f }}
+    @media (prefers-color-scheme: dark) {{ text {{ fill: #e6edf3 }} }}
+  </style>
+  <text x="20" y="45">{open} the idea as a picture</text>
+</svg>
 """
 
 PUBLIC = '''"""Sample tests of exercise {number}: run them with `make grade EX={number}`, or with plain pytest."""
@@ -152,6 +167,7 @@ def create(root: Path, number: str, name: str) -> list[Path]:
         root / "solutions" / slug / f"{name}.py": SOLUTION,
         root / "exercises" / slug / "exercise.toml": DESCRIPTION,
         root / "exercises" / slug / "README.md": LESSON,
+        root / "exercises" / slug / "picture.svg": PICTURE,
         root / "exercises" / slug / "test_public.py": PUBLIC,
         root / "exercises" / slug / "figure.py": FIGURE,
         root / "tests" / "hidden" / slug / f"test_{name}.py": HIDDEN,
