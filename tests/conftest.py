@@ -9,7 +9,16 @@ import pytest
 # These end judges with SIGKILL, and look for what such a judge leaves: no one else's is to lie about meanwhile.
 TOGETHER = {"test_faults": "killed judges", "test_sandbox": "killed judges"}
 # Begun last, these would keep one process busy while the others have nothing left to do.
-LONG = ("test_watch", "test_station", "test_boundary", "test_faults", "test_sandbox", "test_affected")
+LONG = (
+    "test_watch",
+    "test_station",
+    "test_boundary",
+    "test_faults",
+    "test_sandbox",
+    "test_affected",
+    "test_figures_late",
+    "test_browser",
+)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from grader.commands.options import (
     source_option,
     suite_option,
 )
+from grader.errors import DojoError
 
 
 @click.command(epilog=EXIT_CODES)
@@ -55,10 +57,10 @@ def watch(**options: Any) -> int:
     try:
         return run(catalog.root, SimpleNamespace(**options))
     finally:
-        if (
-            sys.stdout.isatty() and finished(catalog) != before
-        ):  # while the screen was the watch's there was no room for it
-            show_standing()
+        # While the screen was the watch's there was no room for it. What can't be read now, the watch has told.
+        if sys.stdout.isatty() and finished(catalog) != before:
+            with contextlib.suppress(DojoError):
+                show_standing()
 
 
 @click.command(epilog=EXIT_CODES)

@@ -20,7 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 PAGES = ("accepted", "untouched", "mixed", "syntax error", "long")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, other tests would find its processes
 def browser() -> Iterator[Browser]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next(filter(None, map(shutil.which, NAMES)), None)
