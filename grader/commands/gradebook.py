@@ -55,7 +55,7 @@ def gradebook(context: click.Context) -> int:
 @book_option
 @policy_options
 @json_option
-@out_option
+@click.option("--out", metavar="FILE", help="where the JSON goes")
 def summary(path: str | None, policy: Policy, as_json: bool, out: str | None) -> int:
     """How the cohort did, which tests are hard, who needs help, and what failed here."""
     from grader.gradebook.figures import figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -26,6 +27,8 @@ def pour(lines: Iterable[str], path: Path | None) -> None:
             file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
+        if path.is_file():
+            shutil.copymode(path, temporary)  # a new file is its owner's alone: grades are nobody else's business
         Path(temporary).replace(path)
     except OSError as error:
         raise JudgeError(f"'{path}' can't be written: {error.strerror}; an older file is as it was") from None

@@ -14,14 +14,19 @@ from pathlib import Path
 
 import pytest
 
+from grader.catalog import Exercise
 from grader.errors import JudgeError, UsageError
 from grader.gradebook import schema
-from grader.gradebook.attempt import Attempt, Footing, HandIn, Result
+from grader.gradebook.attempt import PLAIN, Attempt, Footing, HandIn, Job, Key, Result
 from grader.gradebook.book import Gradebook, Student
 from grader.gradebook.claims import LEASE_SECONDS, Claim, Held
 from grader.gradebook.file import File
 from grader.gradebook.grades import standing_of
+from grader.grading import Settings, find_suite, grade
 from grader.result import Verdict
+from grader.sandbox import Isolation
+from grader.submission import read_submission
+from grader.summary import digest
 from tests.grader.cohort_of import START, cohort, result
 
 V = Verdict
@@ -215,6 +220,27 @@ def test_a_judge_error_is_kept_as_a_fault_and_is_never_known(book: Gradebook) ->
 def test_what_could_not_be_run_is_as_well_founded_as_can_be(book: Gradebook) -> None:
     unread = result(isolation="", required="cuda", verdict=V.RUN_TIME_ERROR, points=0)
     assert unread.footing == (True, True, True, True)
+
+
+def test_the_judges_own_report_fits_the_key_that_was_made_before_it(toy: Exercise, book: Gradebook) -> None:
+    """As a cohort's run does it, with a real submission: one that can't be run, so that torch stays out."""
+    path = toy.folder / "double.py"
+    path.write_text("def double(x:\n")
+    submission, (suite, kind) = read_submission(toy, path), find_suite(toy, "auto")
+    key = Key(submission.sha256, digest(suite), digest(toy.root / "requirements.lock"), "cpu")
+    job = Job("ada", toy.slug, key, Footing.of(kind, Isolation.BUBBLEWRAP, "cpu"))
+    assert isinstance(book.claim(job), Claim)
+    report = grade(toy, path, Settings(device="cpu"))
+    stored = book.record(Result("ada", report)).attempt
+    assert (stored.verdict, stored.points, stored.max_points) == (V.RUN_TIME_ERROR, 0, 3)
+    assert book.known(job) == stored
+    assert book.report(stored.id) == report
+
+
+def test_a_plain_process_is_called_as_the_sandbox_calls_it() -> None:
+    assert PLAIN == Isolation.PROCESS
+    assert not Footing.of("hidden", Isolation.PROCESS, "cpu").isolated
+    assert Footing.of("hidden", Isolation.BUBBLEWRAP, "cpu").isolated
 
 
 # --- claims

@@ -161,6 +161,15 @@ def test_each_attempt_is_a_line_of_its_own_with_its_version(small: Gradebook) ->
     assert [body["report"] for body in whole] == [small.body(each.id) for each in small.attempts()]
 
 
+def test_an_export_is_its_owners_alone_until_that_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    pour(["old"], path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    pour(["new"], path)
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o640)
+
+
 def test_an_export_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     pour(["old\r\n"], path)
