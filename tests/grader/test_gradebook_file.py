@@ -18,6 +18,7 @@ from grader.errors import DojoError, JudgeError, UsageError
 from grader.gradebook import file, schema
 from grader.gradebook.attempt import Attempt, Result
 from grader.gradebook.book import Gradebook
+from grader.gradebook.claims import Claim
 from tests.grader.cohort_of import cohort, result
 
 USAGE, JUDGE = 2, 3
@@ -286,6 +287,22 @@ def test_a_gradebook_is_not_carried_over_a_fork(path: Path) -> None:
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert book.record(result("after")).new
+
+
+def test_a_result_waits_for_the_disk_and_a_claim_does_not(path: Path) -> None:
+    with Gradebook.open(path) as book:
+        assert book.file.rows("PRAGMA journal_mode") == [{"journal_mode": "wal"}]
+        asked: list[str] = []
+        with book.file.transaction() as connection:
+            connection.set_trace_callback(asked.append)
+        claim = book.claim(result().job)
+        assert "PRAGMA synchronous = NORMAL" in asked
+        asked.clear()
+        book.record(result())
+        assert isinstance(claim, Claim)
+        assert asked[0] == "PRAGMA synchronous = FULL"
+        assert asked[-1] == "COMMIT"
+        assert book.file.rows("PRAGMA synchronous") == [{"synchronous": 2}]
 
 
 def test_a_gradebook_is_its_owners_alone(path: Path) -> None:
