@@ -79,7 +79,7 @@ def _total(shares: Distribution) -> Lines:
     width, most = len(str(max(shares.bins))), max(shares.bins)
     for low, count in enumerate(shares.bins):
         high = "100" if low == BINS - 1 else f"<{10 * low + 10}"
-        bar = "█" * round(BAR * count / most) or ("▏" if count else "")
+        bar = "█" * round(BAR * count / most) or ("·" if count else "")
         yield Text.assemble((f"  {10 * low:>3} to {high:>3} %  ", "dim"), f"{count:>{width}}  ", (bar, "cyan"))
 
 
