@@ -31,9 +31,13 @@ TOLERANCES = {
 }
 # What to think about where the miss has a cause of its own, whatever a test is about.
 NOTHING = "None is what a function gives that ends without a return. Does every way through yours reach one?"
+ONE_ELEMENT = (
+    "A tensor is no Python number, even with one element. What do its users do with it: add, print, keep a graph?"
+)
 OTHER_DTYPE = "What decides the dtype here: the inputs, a conversion, a constant, or a new tensor without a dtype?"
 OTHER_DEVICE = "A tensor made anew lies on the CPU unless it is told where. Where do the inputs lie?"
 MAX_SHOWN = 200
+DIGITS = 10  # characters of a float that is written out; a longer one is rounded
 MAX_ITEMS = 50  # of a list, a tuple or a dict; more do not fit, and a frame may hold 100,000
 __tracebackhide__ = True  # in plain pytest a student's traceback ends at the check, not inside it
 
@@ -56,7 +60,7 @@ def check_tensor(
     """Fails unless `got` is a tensor like `expected`, to within `atol + rtol · |expected|` in each entry."""
     label = f"{what}: " if what else ""
     if type(got) is not torch.Tensor:
-        hint = NOTHING if got is None and not what else hint  # a gradient may be None too, and is told as such
+        hint = NOTHING if got is None and "gradient" not in what else hint  # a gradient that never came is None too
         _wrong(f"{label}a torch.Tensor of shape {list(expected.shape)}", show(got), hint)
     if got.shape != expected.shape:
         _wrong(f"{label}shape {list(expected.shape)}", f"shape {list(got.shape)}", hint)
@@ -108,7 +112,10 @@ def check_equal(got: Any, expected: Any, *, what: str = "", hint: str = "") -> N
     """Fails unless `got` has exactly the type and the value of `expected` (numbers, text, lists, tuples, dicts)."""
     label = f"{what}: " if what else ""
     if not same(got, expected):
-        told = _written_short if type(got) is type(expected) else show  # types are told where they make the difference
+        # Types are told where they make the difference, and so are the last digits.
+        told: Callable[[Any], str] = _written_short if type(got) is type(expected) else show
+        if type(expected) is float and told(expected) == told(got):
+            told = repr
         _wrong(f"{label}{told(expected)}", told(got), hint)
 
 
@@ -130,7 +137,8 @@ def check_close(
     """Fails unless `got` is a Python float within `max(abs, rel · |expected|)` of `expected`."""
     label = f"{what}: " if what else ""
     if type(got) is not float:
-        _wrong(f"{label}a Python float near {number(expected)}", show(got), NOTHING if got is None else hint)
+        hint = NOTHING if got is None else ONE_ELEMENT if type(got) is torch.Tensor else hint
+        _wrong(f"{label}a Python float near {number(expected)}", show(got), hint)
     if not math.isfinite(got):
         _wrong(f"{label}{number(expected)}", str(got), hint)
     error, tolerance = math.fabs(got - expected), max(rel * max(math.fabs(got), math.fabs(expected)), abs)
@@ -159,7 +167,7 @@ def check_raises(
     except kind as error:  # in-process, where there is no worker between
         name, message, text = type(error).__name__, str(error), f"{type(error).__name__}: {error}"
     else:
-        _wrong(expected, "no exception" if got is None else f"no exception, but {show(got)}", hint)
+        _wrong(expected, "no exception" if got is None or type(got) is dict else f"no exception, but {show(got)}", hint)
     if name != kind.__name__ or any(word not in message for word in mentions):
         _wrong(expected, text, hint)
 
@@ -180,7 +188,7 @@ def _written(value: Any) -> str:
     """Like repr, with tensors and foreign objects in words. Large tensors are not written out."""
     if type(value) is torch.Tensor:
         head = f"a tensor of shape {list(value.shape)}, {_short(value.dtype)}"
-        return f"{head}: {value.tolist()}" if 0 < value.numel() <= 6 and value.dim() <= 4 else head
+        return f"{head}: {_written(value.tolist())}" if 0 < value.numel() <= 6 and value.dim() <= 4 else head
     if isinstance(value, Foreign):
         return f"an object of type {value}"
     more = ", …" if isinstance(value, dict | list | tuple) and len(value) > MAX_ITEMS else ""
@@ -191,7 +199,8 @@ def _written(value: Any) -> str:
         return f"[{', '.join(map(_written, value[:MAX_ITEMS]))}{more}]"
     if type(value) is tuple:
         return f"({', '.join(map(_written, value[:MAX_ITEMS]))}{more}{',' if len(value) == 1 else ''})"
-    return repr(value)
+    text = repr(value)
+    return number(value) if type(value) is float and len(text) > DIGITS else text
 
 
 def number(value: float) -> str:

@@ -14,7 +14,7 @@ CLUES = (
     ),
     (
         r"not NoneType|'NoneType' object|(and|for .*) 'NoneType'",
-        "Something is None here. Which call gave it, and does that function return on every way through it?",
+        "Something is None here. Was it never set to anything else, or did a function end without a return?",
     ),
     (
         r"shape '.*' is invalid for input of size",
@@ -49,14 +49,27 @@ CLUES = (
         "This line writes into a tensor that autograd still needs. Which one, and should the write be recorded?",
     ),
     (
-        r"same dtype|expected scalar type|Found dtype|must have the same dtype|should be the same",
+        r"same dtype|scalar types?|Found dtype|must have the same dtype|should be the same",
         "Print the dtype of each tensor in this line. Where does the odd one come from?",
     ),
     (r"Can't call numpy\(\) on Tensor that requires grad", "What does autograd know of a value that has left torch?"),
     (
+        r"generator didn't (yield|stop)",
+        "A context manager made of a generator gives way to the block at its yield. How often does yours come to one?",
+    ),
+    (
         r"has no len\(\)",
         "What can only be gone through has no length. What is it needed for, and can it be counted on the way?",
     ),
+    (
+        r"can't allocate memory|out of memory",
+        "How many numbers does this tensor hold, and how many bytes are that? Is it needed as a whole?",
+    ),
+    (
+        r"EOF when reading a line",
+        "Nobody sits at a keyboard while tests run. What should this value come from instead?",
+    ),
+    (r"name '\w+' is not defined", "Where is this name given a value, and is that line run before this one?"),
     (
         r"division by zero|divide by zero",
         "There were none of what is divided by. When can that be, and what is due then?",

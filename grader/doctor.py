@@ -1,157 +1,173 @@
-"""`dojo doctor`: is this machine fit to grade strangers' code? Each finding with the command that mends it.
-
-The sandbox is not asked what it is: a worker is started in it, and tries what a submission would.
-"""
+"""`dojo doctor`: is this machine fit to grade? Each finding with the command that mends it."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.catalog import Limits
 from grader.errors import DojoError
-from grader.sandbox import Isolation, Mode, Sandbox
-from grader.wire import decode, encode
+from grader.finding import Finding
+from grader.text import clean_line
 
 PYTHONS = ((3, 11), (3, 13))
 FREE_GB = 2
-PACKAGES = ("torch", "torchvision", "safetensors", "pytest", "matplotlib")
-# What a submission would try. It reports in plain data; on a sound machine each of these is False, or the number given.
-PROBE = """
-import ctypes, os, socket
-
-def status(name):
-    for line in open("/proc/self/status"):
-        if line.startswith(name + ":"):
-            return line.split(":")[1].strip()
-    return ""
-
-def tries(action):
-    try:
-        action()
-    except (OSError, PermissionError):
-        return False
-    return True
-
-def connect():
-    with socket.socket() as one:
-        one.settimeout(1)
-        one.connect(("1.1.1.1", 53))
-
-def probe(root, home):
-    return {
-        "processes": len([name for name in os.listdir("/proc") if name.isdigit()]),
-        "sees the course": os.path.exists(root + "/tests"),
-        "home": os.listdir(home) if os.path.exists(home) else [],
-        "writes to the system": tries(lambda: open("/usr/dojo-probe", "w").close()),
-        "has interfaces": [name for _, name in socket.if_nameindex() if name != "lo"] != [],
-        "connects": tries(connect),
-        "reads its parent": tries(lambda: open("/proc/1/environ", "rb").read()),
-        "capabilities": int(status("CapEff") or "0", 16),
-        "no new privileges": status("NoNewPrivs") == "1",
-        "seccomp": status("Seccomp") == "2",
-        "environment": len(os.environ),
-    }
+SCRATCH_GB = 0.5  # in the folder for temporary files
+MEMORY_GB = 4  # torch twice, and what a submission may take
+PACKAGES = ("torch", "torchvision", "safetensors", "pytest", "matplotlib", "click", "rich")
+TORCH_SECONDS = 120
+AGAIN = "rm -rf .venv, then make setup"
+DATA = {  # a file of each public set, and its folder where it has one of its own
+    "corruptmnist": ("train_images_0.pt", "corruptmnist/train_images_0.pt"),
+    "CIFAR-10": ("cifar-10-batches-py/test_batch",),
+}
+TORCH = """
+import json, torch
+there = torch.cuda.is_available()
+name = torch.cuda.get_device_name() if there else ""
+print(json.dumps([torch.ones(2).sum().item(), there, torch.version.cuda, name]))
 """
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing about this machine. `remedy` is what mends it; `vital` things make `dojo doctor` end with 1."""
-
-    name: str
-    found: str
-    ok: bool
-    remedy: str = ""
-    vital: bool = True
 
 
 def examine(root: Path) -> Iterator[Finding]:
     """Everything that grading relies on, the quick things first."""
     version = sys.version_info[:2]
     fits = PYTHONS[0] <= version <= PYTHONS[1]
-    yield Finding("Python", platform.python_version(), fits, "make clean, then make PYTHON=python3.12 setup")
+    yield Finding("Python", platform.python_version(), fits, "rm -rf .venv, then make PYTHON=python3.12 setup")
+    locked = _locked(root)
     for name in PACKAGES:
-        yield _package(name)
+        yield _package(name, locked.get(name, ""))
+    yield from _disk(root)
+    yield _memory()
+    yield _terminal()
+    yield _state(root)
+    yield from _data()
+    yield from _torch()
+    from grader.probe import examine_sandbox  # not before the packages are known to be there
+
+    yield from examine_sandbox(root)
+
+
+def _locked(root: Path) -> dict[str, str]:
+    """The versions that the course was tested with."""
+    try:
+        text = (root / "requirements.lock").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ \\;]+)", text, re.MULTILINE))
+
+
+def _package(name: str, locked: str) -> Finding:
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "not installed", False, AGAIN)
+    same = not locked or version.split("+")[0] == locked
+    return Finding(name, version if same else f"{version}, tested with {locked}", same, AGAIN, vital=False)
+
+
+def _disk(root: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(root).free / 1e9
     yield Finding("free disk", f"{free:.0f} GB", free > FREE_GB, f"free {FREE_GB} GB where '{root}' lies")
-    gpus = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
-    yield Finding("GPU", ", ".join(gpus) or "none", bool(gpus), "not needed: everything runs on a CPU", vital=False)
-    yield _data()
-    yield from _sandbox(root)
+    place = tempfile.gettempdir()
+    free = shutil.disk_usage(place).free / 1e9
+    remedy = f"free {SCRATCH_GB} GB in '{place}', or name another folder: export TMPDIR=…"
+    yield Finding("disk for temporary files", f"{free:.1f} GB", free > SCRATCH_GB, remedy)
+    writable = os.access(root, os.W_OK)
+    remedy = f"chmod u+w '{root}', or copy the course to where you may write"
+    yield Finding("reports can be kept", "yes" if writable else f"no: '{root}' is read-only", writable, remedy)
 
 
-def _package(name: str) -> Finding:
+def _memory() -> Finding:
     try:
-        return Finding(name, importlib.metadata.version(name), True)
-    except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "not installed", False, "make setup")
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) / 1e6 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return Finding("free memory", "not known on this system", True)
+    return Finding("free memory", f"{free:.0f} GB", free > MEMORY_GB, "end other programs while you grade", vital=False)
 
 
-def _data() -> Finding:
-    named = os.environ.get("TORCH_DOJO_DATA")
-    places = [Path(named)] if named else []
-    found = next((place for place in [*places, Path("data")] if place.is_dir()), None)
-    text = f"'{found}'" if found else "none: the generated sets are used"
-    return Finding("data", text, found is not None, "not needed; make data downloads the public sets", vital=False)
+def _terminal() -> Finding:
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    return Finding("letters on the terminal", encoding, encoding.startswith("utf"), "export LANG=C.UTF-8", vital=False)
 
 
-def _sandbox(root: Path) -> Iterator[Finding]:
-    install = "apt install bubblewrap (Debian, Ubuntu), and allow user name spaces"
+def _state(root: Path) -> Finding:
+    """What is remembered of the student; where it can't be read, reading it puts it aside."""
+    from grader.course.store import Store
+
+    store = Store(root)
     try:
-        with Sandbox([], Mode.AUTO) as sandbox:
-            sandbox.wait_ready()
-            isolated = sandbox.isolation is Isolation.BUBBLEWRAP
-            yield Finding("sandbox", sandbox.isolation.value, isolated, f"{install}: {sandbox.notice}")
-            if isolated:
-                yield from _probe(sandbox, root)
+        store.read()
     except DojoError as error:
-        yield Finding("sandbox", str(error), False, install)
+        return Finding("your progress", str(error), False, "update this copy of the course", vital=False)
+    remedy = "nothing to do: grade again, and it fills"
+    return Finding("your progress", "; ".join(store.remarks) or "can be read", not store.remarks, remedy, vital=False)
 
 
-def _probe(sandbox: Sandbox, root: Path) -> Iterator[Finding]:
-    worker = sandbox.spawn({"probe.py": PROBE}, Limits(), 0)
-    request = {"op": "call", "name": "probe", "args": (str(root), str(Path.home())), "kwargs": {}}
-    reply = decode(worker.ask(encode(request), 30.0))
-    worker.finish()
-    seen: dict[str, Any] = reply.get("ok", {})
-    if not seen:
-        yield Finding("sandbox, from inside", str(reply)[:200], False, "please report this")
-        return
-    # An interpreter that lies in the home folder is there, and only the way to it.
-    inside = Path(sys.base_prefix).is_relative_to(Path.home())
-    way = {Path(sys.base_prefix).relative_to(Path.home()).parts[0]} if inside else set()
-    seen["sees the home folder"] = not set(seen["home"]) <= way
-    kept = ("sees the course", "sees the home folder", "writes to the system", "has interfaces", "connects")
-    for name in (*kept, "reads its parent"):
-        yield Finding(f"a worker {name}", "yes" if seen[name] else "no", not seen[name], "do not grade strangers here")
-    yield Finding(
-        "a worker's capabilities", f"{seen['capabilities']:#x}", seen["capabilities"] == 0, "please report this"
-    )
-    alone = seen["processes"] <= 2  # itself, and its supervisor
-    yield Finding("processes that a worker sees", str(seen["processes"]), alone, "please report this")
-    yield Finding("no new privileges", "yes" if seen["no new privileges"] else "no", bool(seen["no new privileges"]))
-    remedy = "apt install libseccomp2, then make setup"
-    yield Finding(
-        "filter of system calls", "yes" if seen["seccomp"] else "no", bool(seen["seccomp"]), remedy, vital=False
-    )
+def _data() -> Iterator[Finding]:
+    named = os.environ.get("TORCH_DOJO_DATA")
+    if named and not Path(named).is_dir():
+        remedy = "unset TORCH_DOJO_DATA, or give it the folder that holds the sets"
+        yield Finding("TORCH_DOJO_DATA", f"'{named}' is no folder", False, remedy, vital=False)
+    places = [*([Path(named)] if named else []), Path("data")]
+    for name, files in DATA.items():
+        found = next((place for place in places for file in files if (place / file).is_file()), None)
+        text = f"in '{found}'" if found else "not here: the generated set is used"
+        yield Finding(name, text, found is not None, "not needed; make data downloads the public sets", vital=False)
+
+
+def _torch() -> Iterator[Finding]:
+    """Whether torch works, and whether it sees the GPU that is there: a process of its own finds out."""
+    nodes = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
+    answer, problem = _ask_torch()
+    works = answer is not None and answer[0] == 2
+    yield Finding("torch can be imported", "yes" if works else f"no: {problem}", works, AGAIN)
+    if not nodes:
+        yield Finding("GPU", "none", False, "not needed: everything runs on a CPU", vital=False)
+    elif answer is None:
+        yield Finding("GPU", ", ".join(nodes), False, "first mend torch", vital=False)
+    else:
+        _, there, cuda, device = answer
+        found = f"{device}, CUDA {cuda}" if there else f"{', '.join(nodes)}, which torch can't use"
+        remedy = "update the NVIDIA driver (nvidia-smi names it); until then use DEVICE=cpu"
+        no_cuda = "install a torch with CUDA: https://pytorch.org/get-started/locally; until then use DEVICE=cpu"
+        yield Finding("GPU", found, there, remedy if cuda else no_cuda, vital=False)
+
+
+def _ask_torch() -> tuple[Any, str]:
+    """What torch says of itself, or what is wrong with it."""
+    command = [sys.executable, "-W", "ignore", "-c", TORCH]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TORCH_SECONDS, check=False)
+        return json.loads(done.stdout), ""
+    except subprocess.TimeoutExpired:
+        return None, f"no answer in {TORCH_SECONDS} s"
+    except ValueError:
+        return None, clean_line((done.stderr.strip().splitlines() or ["it ended without a word"])[-1], 200)
 
 
 def report(root: Path) -> int:
-    """Prints the findings. 0 if nothing vital is wrong, else 1."""
+    """Prints the findings as they come. 0 if nothing vital is wrong, else 1."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
     sound = True
     for finding in examine(root):
-        mark = "✓" if finding.ok else ("✗" if finding.vital else "·")
-        print(f"{mark} {finding.name:<30} {finding.found}")
+        mark, style = ("✓", "green") if finding.ok else (("✗", "red") if finding.vital else ("·", "yellow"))
+        console.print(Text.assemble((mark, style), f" {finding.name:<30} {clean_line(finding.found)}"))
         if not finding.ok:
-            print(f"  {'':<30} {finding.remedy}")
+            console.print(Text(f"  {'':<30} {finding.remedy}", style))
         sound = sound and (finding.ok or not finding.vital)
-    print("\nfit to grade" if sound else "\nnot fit to grade strangers' code: see the lines with ✗")
+    console.print("\nfit to grade" if sound else "\nnot fit to grade strangers' code: see the lines with ✗")
     return 0 if sound else 1

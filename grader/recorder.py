@@ -169,7 +169,7 @@ class Recorder:
 
     def _reference(self) -> Mapping[str, str] | None:
         """The reference's files, where there are any, and where no submission's process can come near them."""
-        from grader.sandbox import Isolation
+        from grader.parent import Isolation
         from grader.submission import read_submission
 
         exercise = self.run.exercise

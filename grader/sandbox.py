@@ -1,4 +1,4 @@
-"""Starts the warm parent inside bubblewrap (or as a plain process), and gets fresh workers from it.
+"""Fresh workers for a run, from a warm parent that is replaced when it dies.
 
 All processes of a submission come from here. A `Sandbox` lasts for a run; a `Worker` lasts for a test.
 """
@@ -9,11 +9,7 @@ import contextlib
 import math
 import os
 import secrets
-import select
-import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,30 +19,19 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from grader.bubblewrap import PACKAGE, environment, find_bubblewrap, options_for, package_folders
+from grader.bubblewrap import find_bubblewrap
 from grader.catalog import Limits
 from grader.cgroup import make_group
-from grader.endings import Endings, receive
+from grader.endings import Endings
 from grader.errors import DojoError, JudgeError, UsageError
-from grader.seccomp import write_filter
-from grader.wire import Caps, FrameReader, decode, encode
+from grader.parent import LOOK_SECONDS, Isolation, ParentDied, WarmParent
 from grader.workers import MEGABYTE, Worker
 
 PARENT_MB = 1536  # for the warm parent, and for a next worker that is being prepared
-START_SECONDS = 120.0  # torch without bytecode on a loaded machine takes long to import
-LOOK_SECONDS = 0.1  # between two looks at a warm parent that is starting
-DYING_SECONDS = 0.2  # in which one that was killed closes its channel
 PATIENCE = 4  # workers that may still be ending while the next one works
 FREEING_SECONDS = 20.0  # in which the kernel gives back what a worker had parked in sockets when it ended
-
-
-class Isolation(StrEnum):
-    """What stands between a worker and the machine."""
-
-    BUBBLEWRAP = "bubblewrap"
-    PROCESS = "plain process"
 
 
 class Mode(StrEnum):
@@ -55,10 +40,6 @@ class Mode(StrEnum):
     AUTO = "auto"
     REQUIRE = "require"
     OFF = "off"
-
-
-class ParentDied(JudgeError):
-    """The warm parent ended before it was ready."""
 
 
 class Sandbox:
@@ -75,18 +56,16 @@ class Sandbox:
         self.warm = warm_by_default()
         self.rehearse = False  # whether workers that wait are to get ready for a first training step meanwhile
         self.versions: dict[str, str] = {}
-        self.folder: Path | None = None  # only plain processes need one; bubblewrap's are mounts inside
         self._workers = 0
         self._given: weakref.WeakSet[Worker] = weakref.WeakSet()
         self._prepared: deque[Worker] = deque()  # that wait for a submission
         self._ready = False
         self._broken = ""  # why no warm parent starts any more
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started_by = 0  # the judge, or a fork of it
+        self._parent: WarmParent | None = None
+        self._endings = Endings(0)
         self._bwrap = None if mode is Mode.OFF else find_bubblewrap()
         if self._bwrap is None and mode is Mode.REQUIRE:
             raise UsageError("the sandbox is required and bubblewrap is not installed: install 'bubblewrap'")
-        self.isolation = Isolation.BUBBLEWRAP if self._bwrap else Isolation.PROCESS
         if not self._bwrap and mode is Mode.AUTO:
             self.notice = "bubblewrap is not installed"
         try:
@@ -106,53 +85,19 @@ class Sandbox:
                 self.close()
                 raise
 
-    def _launch(self) -> None:
-        self._endings = Endings(PATIENCE if self.isolation is Isolation.BUBBLEWRAP else 0)
-        self._channel, theirs = socket.socketpair()
-        self._reader = FrameReader(Caps(json_bytes=MEGABYTE, tensor_bytes=0))
-        with theirs:
-            self._start(theirs)
-        setup = {"preload": self.preload, "warm": self.warm, "folder": str(self.folder) if self.folder else None}
-        with contextlib.suppress(OSError):  # it has ended already: `wait_ready` finds out why
-            self._channel.sendall(encode({"isolated": self.isolation is Isolation.BUBBLEWRAP, **setup}))
+    @property
+    def isolation(self) -> Isolation:
+        """What stands between its workers and the machine."""
+        return Isolation.BUBBLEWRAP if self._bwrap else Isolation.PROCESS
 
-    def _start(self, theirs: socket.socket) -> None:
-        bwrap = self._bwrap
-        python = [sys.executable, "-I", "-S", "-B"]
-        search = [str(PACKAGE.parent), *package_folders()]
-        prefix: list[str] = []
-        home = Path("/tmp")
-        if not bwrap:
-            home = self.folder = _temporary_folder()
-        else:
-            python[0] = os.path.realpath(sys.executable)
-            # At places of our own: a checkout under /tmp would be covered by the workers' private /tmp.
-            search = ["/dojo", *(f"/dojo/packages/{number}" for number in range(len(package_folders())))]
-            prefix = [bwrap, *options_for(self.device)]
-        self._started_by = os.getpid()
-        rules = write_filter() if bwrap else None
-        descriptors = [theirs.fileno()]
-        if rules is not None:
-            descriptors.append(rules.fileno())
-            prefix += ["--seccomp", str(rules.fileno())]
-        # sys.path is set by us: no .pth file, no user site, no PYTHONPATH, nothing of the submission's.
-        start = f"import sys; sys.path += {search!r}; from grader.worker import warm; warm.main({theirs.fileno()})"
-        with rules or contextlib.nullcontext():
-            try:
-                self._process = subprocess.Popen(
-                    [*prefix, *python, "-c", start],
-                    stdin=subprocess.DEVNULL,
-                    stdout=self._log,
-                    stderr=self._log,
-                    env=environment(self.device, home),
-                    pass_fds=descriptors,
-                    preexec_fn=self.memory_group.enter
-                    if self.memory_group
-                    else None,  # no thread of ours holds a lock yet
-                    start_new_session=True,
-                )
-            except (OSError, subprocess.SubprocessError) as error:
-                raise JudgeError(f"could not start a worker process: {error}") from None
+    @property
+    def folder(self) -> Path | None:
+        """Where plain processes have their files; bubblewrap's are mounts inside."""
+        return self._parent.folder if self._parent else None
+
+    def _launch(self) -> None:
+        self._endings = Endings(PATIENCE if self._bwrap else 0)
+        self._parent = WarmParent(self.preload, self.warm, self.device, self._bwrap, self._log, self.memory_group)
 
     def wait_ready(self) -> None:
         """Blocks until the warm parent has imported its modules. Falls back to plain processes in mode auto."""
@@ -174,45 +119,25 @@ class Sandbox:
         if self.mode is Mode.REQUIRE:
             self.close()
             raise UsageError(f"the sandbox is required and bubblewrap does not work here: {error}") from None
-        self._stop_process()
+        self._end_all()
         self._bwrap = None
-        self.isolation = Isolation.PROCESS
         self.notice = f"bubblewrap does not work here ({error})"
         self._launch()
 
     def _await_hello(self) -> None:
         """Waits for the warm parent. One that dies on the way, and does not hang, gets a second start."""
         try:
-            self.versions = self._hello()["versions"]
+            self.versions = self._warm_parent.hello()
         except ParentDied:
             self._end_all()
             self._launch()
-            self.versions = self._hello()["versions"]
+            self.versions = self._warm_parent.hello()
 
-    def _hello(self) -> Any:
-        deadline = time.monotonic() + START_SECONDS
-        while (frame := self._reader.next_frame()) is None:
-            ready, _, _ = select.select([self._channel], [], [], LOOK_SECONDS)
-            data = receive(self._channel) if ready else b""
-            if not ready and time.monotonic() < deadline and not self._bubblewrap_ended():
-                continue
-            if not ready and time.monotonic() >= deadline:
-                raise JudgeError("the warm parent did not start: no reply in time")
-            if not data:
-                raise ParentDied(f"the warm parent did not start: {self._last_words() or 'it ended without a word'}")
-            self._reader.feed(data)
-        return decode(frame)
-
-    def _bubblewrap_ended(self) -> bool:
-        """What it had begun to set up may hold our channel open for ever. Leaves it unreaped: see `_stop_process`."""
-        if self.isolation is Isolation.PROCESS or self._process is None:
-            return False
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1][:300] if lines else ""
+    @property
+    def _warm_parent(self) -> WarmParent:
+        if self._parent is None:
+            raise JudgeError("no warm parent has started")
+        return self._parent
 
     def spawn(self, files: Mapping[str, str], limits: Limits, seed: int) -> Worker:
         """A fresh worker that holds `files` (name → text), its generators seeded; takes up to tens of milliseconds."""
@@ -220,7 +145,7 @@ class Sandbox:
         try:
             return self._spawn(files, limits, seed)
         except JudgeError:
-            if self._lives():
+            if self._warm_parent.lives():
                 raise
         self._replace()
         return self._spawn(files, limits, seed)
@@ -247,7 +172,7 @@ class Sandbox:
 
     def renew(self) -> None:
         """Puts a fresh warm parent in the place of one that has died since it was last asked."""
-        if not self._lives():
+        if not self._warm_parent.lives():
             self._replace()
 
     def share(self, part: int | None, parts: int) -> None:
@@ -265,7 +190,7 @@ class Sandbox:
 
     def leave(self) -> None:
         """In a fork that ends: ends its own workers, and a warm parent that it had to start, but not the common one."""
-        if self._started_by == os.getpid():
+        if self._warm_parent.started_by == os.getpid():
             self._end_all()
         for worker in list(self._given):
             _end(worker)
@@ -281,13 +206,6 @@ class Sandbox:
                 raise
             return None
         return worker
-
-    def _lives(self) -> bool:
-        """A warm parent says nothing by itself: its channel has something to read when it has ended."""
-        if self._channel.fileno() == -1:
-            return False
-        ended, _, _ = select.select([self._channel], [], [], DYING_SECONDS)
-        return not ended
 
     def _replace(self) -> None:
         """A fresh warm parent for one that has died. It is isolated alike, or the run has no more workers."""
@@ -346,9 +264,9 @@ class Sandbox:
                 ours.callback(os.close, output)
                 theirs.callback(os.close, their_output)
                 descriptors = [*(other.fileno() for _, other in pairs), their_output]
-                socket.send_fds(self._channel, [encode({"op": "fork"})], descriptors)
+                self._warm_parent.fork(descriptors)
             except OSError as error:
-                raise JudgeError(f"no worker can be made: {self._last_words() or error}") from None
+                raise JudgeError(f"no worker can be made: {self._warm_parent.last_words() or error}") from None
             worker = Worker(pairs[0][0], pairs[1][0], output, limits, folder, self._endings, self.memory_group)
             ours.pop_all()
         self._given.add(worker)
@@ -362,31 +280,15 @@ class Sandbox:
             self.memory_group.remove()
 
     def _end_all(self) -> None:
-        if self.isolation is Isolation.BUBBLEWRAP:
-            self._stop_process()  # everything inside ends with it, and a parent that hangs is not waited for
+        if self._parent is not None and self.isolation is Isolation.BUBBLEWRAP:
+            self._parent.stop()  # everything inside ends with it, and a parent that hangs is not waited for
         for worker in list(self._given):
             _end(worker)  # without a name space its supervisor lives as long as we hold its channel
         self._prepared.clear()
-        self._stop_process()
         self._endings.close()
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _stop_process(self) -> None:
-        self._channel.close()
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        if self.isolation is Isolation.PROCESS:
-            # It ends by itself when the channel closes, and its supervisors end their workers; the kill is for a hang.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1.0)
-                return
-        # bubblewrap's name space goes with it, and everything inside. Dead or not: its group may have more members,
-        # and while we have not waited for it, nobody else gets its number.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if self._parent is not None:
+            self._parent.stop()
+            self._parent.remove_folder()
 
     def __enter__(self) -> Self:
         return self
@@ -407,12 +309,3 @@ def _end(worker: Worker) -> None:
     """Ends a worker that is of no more use, as far as it can be: what else is to be ended matters too."""
     with contextlib.suppress(JudgeError):
         worker.discard()
-
-
-def _temporary_folder() -> Path:
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="dojo-"))
-    except OSError as error:
-        raise JudgeError(f"there is no room for temporary files: {error}") from None
-    folder.chmod(0o711)  # a worker that is not root passes through to its own
-    return folder

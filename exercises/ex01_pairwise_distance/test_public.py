@@ -29,7 +29,7 @@ def test_no_rows(submission):
 def test_rows_of_different_lengths(submission):
     """Rows of 3 and of 5 numbers have no distance."""
     a, b = torch.zeros(7, 3), torch.zeros(4, 5)
-    hint = "The message is to hold the sizes of both inputs."
+    hint = "Check the shapes before anything is calculated. Whoever reads the message wants to know both of them."
     check_raises(ValueError, submission.pairwise_squared_distance, a, b, mentions=("3", "5"), hint=hint)
 
 
@@ -39,7 +39,8 @@ def test_far_from_the_origin(submission, rng):
     a, b = 1000 + torch.randn(9, 8, generator=rng), 1000 + torch.randn(7, 8, generator=rng)
     expected = (a[:, None] - b).square().sum(dim=-1)  # right, but [9, 7, 8] numbers on the way
     got = submission.pairwise_squared_distance(a, b)
-    check_tensor(got, expected, rtol=1e-3, atol=0.0, hint="How large are the numbers that you subtract?")
+    hint = "How large are the numbers that you subtract, and how large is what remains? float32 keeps about 7 digits."
+    check_tensor(got, expected, rtol=1e-3, atol=0.0, hint=hint)
 
 
 @pytest.mark.task(3)
@@ -48,6 +49,13 @@ def test_a_set_against_itself(submission, rng):
     x = torch.randn(50, 6, generator=rng)
     expected = (x[:, None] - x).square().sum(dim=-1)
     got = submission.pairwise_squared_distance(x, x)
-    check_tensor(got, expected, rtol=0.0, atol=1e-5 * float(expected.max()), hint="What is left when the terms cancel?")
+    check_tensor(
+        got,
+        expected,
+        rtol=0.0,
+        atol=1e-5 * float(expected.max()),
+        hint="Equal rows: what is left when the terms cancel?",
+    )
     smallest = float(got.min())
-    check(smallest >= 0.0, expected="no entry below 0", got=f"{smallest:.3g}", hint="Rounding errors have either sign.")
+    hint = "The rounding errors of your terms have either sign. Which values can the true result not take?"
+    check(smallest >= 0.0, expected="no entry below 0", got=f"a smallest entry of {smallest:.3g}", hint=hint)

@@ -40,7 +40,9 @@ def test_one_size_is_worked_out(submission):
     """A size of -1 is what remains of a sample."""
     x = torch.arange(24.0).reshape(2, 3, 4)
     got = submission.run(forward, [2, -1], x, call="Reshape(2, -1)(x) with x of shape (2, 3, 4)")
-    check_tensor(got, x.reshape(2, 2, 6), hint="How many elements has one sample?")
+    check_tensor(
+        got, x.reshape(2, 2, 6), hint="How many elements has ONE sample, and how many does the other size take?"
+    )
 
 
 @pytest.mark.task(3)
@@ -48,7 +50,7 @@ def test_samples_are_never_merged(submission):
     """Four samples of 3 would fill two of 6, but a batch of 4 stays a batch of 4."""
     x = torch.zeros(4, 3)
     call = "Reshape(6)(x) with x of shape (4, 3)"
-    hint = "Does one sample fit? The message is to name both shapes."
+    hint = "All 12 elements would fit, those of one sample do not. Which counts? The message is to name both shapes."
     check_raises(ValueError, submission.run, forward, [6], x, call=call, mentions=("3", "6"), hint=hint)
 
 
@@ -56,11 +58,12 @@ def test_samples_are_never_merged(submission):
 def test_the_layer_printed(submission):
     """repr shows the call that makes the layer."""
     got = submission.run(show, [2, -1], call="repr(Reshape(2, -1))")
-    check_equal(got, "Reshape(2, -1)", hint="nn.Module writes the name and the brackets.")
+    hint = "nn.Module writes the name and the brackets. What stands between them, and is it what was given?"
+    check_equal(got, "Reshape(2, -1)", hint=hint)
 
 
 @pytest.mark.task(5)
 def test_zero_is_no_size(submission):
     """A size of 0 is refused when the layer is made."""
-    hint = "Look at the sizes in __init__."
+    hint = "When is it known that 0 is no size: when the layer is made, or when the first batch comes?"
     check_raises(ValueError, submission.run, show, [2, 0], call="Reshape(2, 0)", hint=hint)

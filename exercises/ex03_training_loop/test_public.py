@@ -26,14 +26,14 @@ def test_one_step_worked_by_hand(submission):
     """From w = 1 the loss is 10 and the slope -10; with lr = 0.1 the step ends at w = 2."""
     loss, weight = submission.run(one_step, None, call="train_step(model, inputs, targets, F.mse_loss, SGD(lr=0.1))")
     check_close(loss, 10.0, what="the loss before the step", hint="Which loss belongs to the weights before the step?")
-    check_close(weight, 2.0, what="the weight", hint="w <- w - lr * slope. Which call does that?")
+    check_close(weight, 2.0, what="the weight", hint="A step takes w to w - lr * slope. Which calls make that happen?")
 
 
 @pytest.mark.task(1)
 def test_forgetting_the_step_leaves_the_weight(submission):
     """With forget="step" everything happens but the step."""
     loss, weight = submission.run(one_step, "step", call='train_step(model, ..., forget="step")')
-    check_close(loss, 10.0, what="the loss", hint="The loss is worked out whether or not a step follows.")
+    check_close(loss, 10.0, what="the loss", hint="Does the loss depend on whether a step follows?")
     check_close(weight, 1.0, what="the weight", hint="Which of the three calls moves weights?")
 
 
@@ -73,7 +73,12 @@ def test_accuracy_is_the_share_of_right_answers(submission):
     batches = [[inputs[:3], torch.tensor([0, 1, 1])], [inputs[3:], torch.tensor([1])]]
     accuracy, modes = submission.run(score, batches, call="evaluate(model, loader, F.cross_entropy)")
     check_close(accuracy, 0.75, what="the accuracy", hint="How many are right, out of how many?")
-    check_equal(modes, [True] * 3, what="the training flags", hint="Who puts them back?")
+    check_equal(
+        modes,
+        [True] * 3,
+        what="the training flags",
+        hint="They all were on before. Who puts them back, and which of them?",
+    )
 
 
 def two_epochs(sub, batches):
@@ -93,7 +98,12 @@ def test_a_row_per_epoch(submission):
     rows = submission.run(
         two_epochs, batches, call="fit(model, loader, loader, F.cross_entropy, optimizer, 2, scheduler)"
     )
-    check_equal([row.get("epoch") for row in rows], [1, 2], what="the epochs", hint="A row per epoch, counted from 1.")
+    check_equal(
+        [row.get("epoch") for row in rows],
+        [1, 2],
+        what="the epochs",
+        hint="What is kept of each epoch, and from what do epochs count?",
+    )
     check_close(rows[0].get("lr"), 0.5, what="the first lr", hint="Which rate did the first epoch use?")
     check_close(rows[1].get("lr"), 0.05, what="the second lr", hint="Who changes the rate between two epochs?")
 

@@ -22,9 +22,16 @@ def test_two_bad_steps_in_a_row(submission):
     """Metrics 3.0, 2.0, 2.5, 2.0 with a patience of 2: the last call says stop, and the best is that of call 1."""
     call = "EarlyStopping(patience=2), then step on 3.0, 2.0, 2.5, 2.0"
     said, best, best_step = submission.run(answers, METRICS, {"patience": 2}, call=call)
-    check_equal(said, [False, False, False, True], what="what step returned", hint="Count bad steps on paper first.")
-    check_equal(best, 2.0, what="best", hint="For mode='min', smaller is better.")
-    check_equal(best_step, 1, what="best_step", hint="Calls are counted from 0.")
+    check_equal(
+        said,
+        [False, False, False, True],
+        what="what step returned",
+        hint="Which calls were bad, and how many in a row is that now?",
+    )
+    check_equal(best, 2.0, what="best", hint="Which of these metrics is the smallest, and what is kept when it comes?")
+    check_equal(
+        best_step, 1, what="best_step", hint="Number the calls 0, 1, 2, … on paper. Which of them brought the best?"
+    )
 
 
 def no_patience(sub):
@@ -35,7 +42,13 @@ def no_patience(sub):
 def test_a_patience_of_zero_is_refused(submission):
     """Who has no patience at all would stop before the first epoch."""
     call = "EarlyStopping(patience=0)"
-    check_raises(ValueError, submission.run, no_patience, call=call, hint="Which patience makes no sense?")
+    check_raises(
+        ValueError,
+        submission.run,
+        no_patience,
+        call=call,
+        hint="After how many bad calls does patience=0 stop? Whoever asks for that wants to hear of it at once.",
+    )
 
 
 def best_weights(sub, metrics, weights):
@@ -83,10 +96,23 @@ def test_the_file_holds_the_best_state_dict(submission):
     call = 'EarlyStopping(5, path="best.pt"), the same four steps, then torch.load("best.pt", weights_only=True)'
     inside, names = submission.run(the_file, METRICS, torch.tensor([10.0, 20.0, 30.0, 40.0]), call=call)
     check_equal(
-        list(inside), ["weight"], what="the keys in the file", hint="Exactly the state_dict, nothing around it."
+        list(inside),
+        ["weight"],
+        what="the keys in the file",
+        hint="What does the file hold beside the state_dict, or instead of it?",
     )
-    check_tensor(inside["weight"], torch.tensor([[20.0]]), what="the weight", hint="When is the file written?")
-    check_equal(names, ["best.pt"], what="what lies in the folder", hint="Did you tidy up?")
+    check_tensor(
+        inside["weight"],
+        torch.tensor([[20.0]]),
+        what="the weight",
+        hint="In which case of your step is the file written, and with whose weights?",
+    )
+    check_equal(
+        names,
+        ["best.pt"],
+        what="what lies in the folder",
+        hint="Whatever your way of writing needs for a while, who takes it away again?",
+    )
 
 
 def whole_training(sub, metrics, weights, max_epochs):
@@ -115,4 +141,9 @@ def test_the_best_weights_whether_it_stopped_or_ran_out(submission, max_epochs):
     call = f"fit_with_early_stopping(model, train_one_epoch, validate, EarlyStopping(2), max_epochs={max_epochs})"
     metrics, weight = submission.run(whole_training, [*METRICS, 1.0], weights, max_epochs, call=call)
     check_equal(metrics, METRICS[:max_epochs], what="the metrics", hint="Which two things end the loop?")
-    check_tensor(weight, torch.tensor([[20.0]]), what="the weight", hint="Both ways out of the loop lead past restore.")
+    check_tensor(
+        weight,
+        torch.tensor([[20.0]]),
+        what="the weight",
+        hint="There are two ways out of your loop. What is true after each?",
+    )

@@ -28,8 +28,18 @@ def test_dropout_samples_and_batch_norm_sleeps(submission):
         got=f"numbers from {got['output'].min():.4g} to {got['output'].max():.4g}",
         hint=hint,
     )
-    check_tensor(got["mean"], torch.zeros(200), what="the running mean afterwards", hint="Has BatchNorm learnt from x?")
-    check_equal(got["modes"], [True] * 3, what="the training flags afterwards", hint="Who puts them back?")
+    check_tensor(
+        got["mean"],
+        torch.zeros(200),
+        what="the running mean afterwards",
+        hint="Has BatchNorm learnt from x? In which mode does it?",
+    )
+    check_equal(
+        got["modes"],
+        [True] * 3,
+        what="the training flags afterwards",
+        hint="They all were on before. Who puts them back, and which of them?",
+    )
 
 
 def predict(sub, x):
@@ -57,7 +67,7 @@ def test_seven_samples(submission):
 def test_three_votes(submission):
     """Of three samples two choose class 0, one chooses class 1, and none class 2."""
     probs = torch.tensor([[[0.7, 0.2, 0.1]], [[0.4, 0.5, 0.1]], [[0.6, 0.1, 0.3]]])  # (3 samples, 1 row, 3 classes)
-    hint = "For each row: how often is each class the likeliest?"
+    hint = "Which class is the likeliest in each sample, and how often does each class occur among these?"
     check_tensor(submission.class_histogram(probs), torch.tensor([[2, 1, 0]]), what="the counts", hint=hint)
 
 

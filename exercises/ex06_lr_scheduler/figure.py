@@ -4,21 +4,17 @@ The judge draws it from the learning rates that stood in the optimiser's two gro
 each. What is right is a table here: worked out beforehand, step by step.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grader.figures import style, values
 from grader.figures.picture import Failure, Picture, attempt
 from grader.figures.svg import to_svg
-
-if TYPE_CHECKING:
-    import torch
 
 RATES = [0.8, 0.3]  # what the two parameter groups start with
 SECONDS = 5.0  # for a schedule and its steps
@@ -139,7 +135,7 @@ def figure(submission: Any, rng: torch.Generator) -> Picture:
     caption = f"{READING} {found}"
     settings = "; ".join(f"{schedule.name} with {schedule.written}" for schedule in SCHEDULES)
     description = f"Learning rates of two parameter groups over {POINTS - 1} steps. {settings}. {found}"
-    return Picture(title, to_svg(draw(answers), "schedules", title, description), caption, description)
+    return Picture(title, to_svg(draw(answers), "figure-6", title, description), caption, description)
 
 
 def ask(submission: Any, schedule: Schedule) -> Answer:

@@ -67,6 +67,16 @@ def stop_and_continue(sub):
 def test_a_schedule_continues_where_it_stopped(submission):
     """Three steps, a new optimiser and a new schedule with the old one's state: its lr holds at once."""
     lrs, last = submission.run(stop_and_continue, call="second.load_state_dict(first.state_dict()); second.step()")
-    check_close(lrs[0], 0.6, what="the lr after load_state_dict", hint="Who tells the new optimiser?")
-    check_close(lrs[1], 0.3, what="the lr one step later", hint="Which t is it now?")
-    check_equal(last, [lrs[1]], what="last_lr", hint="A list, with an lr per group.")
+    check_close(
+        lrs[0],
+        0.6,
+        what="the lr after load_state_dict",
+        hint="The state knows where it stopped. Who tells the new optimiser?",
+    )
+    check_close(
+        lrs[1],
+        0.3,
+        what="the lr one step later",
+        hint="How many steps were taken before the save, and how many by now?",
+    )
+    check_equal(last, [lrs[1]], what="last_lr", hint="What is in force at this moment, and for which groups?")

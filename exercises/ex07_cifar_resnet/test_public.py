@@ -35,7 +35,7 @@ def test_the_shape_that_a_block_gives(submission, arguments, shape):
     """Stride 1 keeps height and width, stride 2 halves them, rounded up."""
     x = torch.ones(2, 3, 9, 6)
     got = submission.run(block_shape, arguments, x, call=f"BasicBlock{tuple(arguments)}(x[2, 3, 9, 6]).shape")
-    check_equal(got, shape, hint="A 3×3 convolution without padding loses a pixel on each side.")
+    check_equal(got, shape, hint="Write down the shape after each layer. Which one loses pixels, and was it asked to?")
 
 
 def net_facts(sub, x):
@@ -49,7 +49,12 @@ def test_a_small_net(submission):
     got = submission.run(net_facts, torch.ones(2, 3, 12, 20), call="ResNet([1, 1], width=8)(x[2, 3, 12, 20])")
     hint = "Stem 232, stage 0 1,184, stage 1 3,680, linear 170: print yours, part by part."
     check_equal(got["parameters"], 5266, what="the number of parameters", hint=hint)
-    check_equal(list(got["logits"].shape), [2, 10], what="the shape of the logits", hint="One row for each image.")
+    check_equal(
+        list(got["logits"].shape),
+        [2, 10],
+        what="the shape of the logits",
+        hint="Two images came in. Which dimension of the result are they, and what is the other one?",
+    )
 
 
 def count_parameters(sub):
@@ -60,7 +65,8 @@ def count_parameters(sub):
 def test_resnet18_has_11_million_parameters(submission):
     """resnet18() is the net of the README's table."""
     got = submission.run(count_parameters, call="sum(p.numel() for p in resnet18().parameters())")
-    check_equal(got, 11_173_962, hint="Four stages of two blocks, width 64, ten classes.")
+    hint = "Count part by part, with the README's table beside it. Which part has more or fewer?"
+    check_equal(got, 11_173_962, what="the number of parameters", hint=hint)
 
 
 def tell_dark_from_bright(sub, images, labels, lr):
@@ -93,5 +99,5 @@ def test_a_learning_rate_of_0_changes_no_weight(submission, rng):
     images = torch.randint(256, (50, 3, 32, 32), generator=rng, dtype=torch.uint8)
     call = "train(net, images, labels, epochs=5, lr=0.0, batch_size=16, augment=False, device=device)"
     got = submission.run(tell_dark_from_bright, images, labels, 0.0, call=call)
-    hint = "Is lr what the optimiser gets?"
+    hint = "lr is 0 here, and lr times anything is 0. What moves the weight all the same?"
     check_tensor(got["weight"].detach(), torch.full((2, 3), 0.5), what="a weight", hint=hint)

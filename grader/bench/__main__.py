@@ -76,7 +76,8 @@ def _bench(options: argparse.Namespace) -> int:
         print(f"{mark} {each.seconds:5.0f} CPU s, seed {each.seed}: {each.ours:.2%}, a plain network {each.plain:.2%}")
     looks: list[soak.Look] = []
     for look in soak.soak(root, catalog.find("2"), options.soak_saves) if SOAK in chosen else ():
-        print(f"after {look.saves:5} saves: {look.megabytes:7.0f} MB in {look.processes} processes", flush=True)
+        size = f"{look.megabytes:7.0f} MB in {look.processes} processes"
+        print(f"after {look.saves:5} saves: {size}, of it {look.lasting:5.0f} MB in lasting ones", flush=True)
         looks.append(look)
     about = machine("cpu")
     print(f"\n{about}, load {load:.1f} at the start")

@@ -46,12 +46,11 @@ def _peak(arguments: list[str], root: Path) -> float:
     return peak
 
 
-def proportional(process: int) -> float:
+def proportional(process: int, kinds: tuple[str, ...] = ("Pss",)) -> float:
     """A process's share of the memory that it maps, in MB; 0 once it has ended."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
+        rows = (line.split() for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines())
+        return sum(int(row[1]) for row in rows if row[0].rstrip(":") in kinds) / 1024
     return 0.0
 
 

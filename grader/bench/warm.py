@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,19 +22,23 @@ RATIO_AIM = 1 / 8  # of the plain pytest
 P95_AIM = 1.0  # seconds
 COLD_ROUNDS = 3
 PAUSE = 1.5  # seconds between a verdict and the next save: a person types at least a word
+BEGIN = re.compile(r"^(?P<indent> *)# BEGIN SOLUTION.*$", re.MULTILINE)
 VERDICT = re.compile(r"verdict in [\d.]+ s")
 
 
 def warm(root: Path, exercises: list[Exercise], rounds: int) -> tuple[list[Figure], list[Aim]]:
-    """For each exercise: every test is run again after each save."""
+    """For each exercise: saves after which every test is due, and saves that change one task."""
     figures: list[Figure] = []
     aims: list[Aim] = []
     for exercise in exercises:
         cold = figure(f"plain pytest, EX={exercise.key}, cold", [_plain(exercise) for _ in range(COLD_ROUNDS)])
-        saved = figure(f"save to verdict, EX={exercise.key}", _saves(root, exercise, rounds))
-        figures += [cold, saved]
-        aims.append(Aim(f"EX={exercise.key}: save to verdict / plain pytest", saved.median / cold.median, RATIO_AIM))
-        aims.append(Aim(f"EX={exercise.key}: save to verdict, 95th percentile", saved.p95, P95_AIM, "s"))
+        figures.append(cold)
+        for what, change in (("", anything), (", one task changed", one_task)):
+            saved = figure(f"save to verdict, EX={exercise.key}{what}", _saves(root, exercise, rounds, change))
+            figures.append(saved)
+            ratio = saved.median / cold.median
+            aims.append(Aim(f"EX={exercise.key}{what}: save to verdict / plain pytest", ratio, RATIO_AIM))
+            aims.append(Aim(f"EX={exercise.key}{what}: save to verdict, 95th percentile", saved.p95, P95_AIM, "s"))
     return figures, aims
 
 
@@ -53,7 +57,19 @@ def _plain(exercise: Exercise) -> float:
         return timed(lambda: run(["-m", "pytest", *options, str(place / suite.name)], Path(folder), (0, 1)))
 
 
-def _saves(root: Path, exercise: Exercise, rounds: int) -> list[float]:
+def anything(text: str, number: int) -> str:
+    """A statement of the module's own may change anything: no test is spared."""
+    return f"{text}\nassert {number} >= 0\n"
+
+
+def one_task(text: str, number: int) -> str:
+    """What a student mostly does: a line more in one of the solution's parts, each in turn."""
+    parts = list(BEGIN.finditer(text))
+    part = parts[number % len(parts)]
+    return f"{text[: part.end()]}\n{part['indent']}changed = {number}{text[part.end() :]}"
+
+
+def _saves(root: Path, exercise: Exercise, rounds: int, change: Callable[[str, int], str]) -> list[float]:
     """Seconds from the moment a new file is in place until the verdict is printed by `dojo watch`."""
     with tempfile.TemporaryDirectory(prefix="dojo-bench-") as folder:
         course = course_with(root, exercise, Path(folder))
@@ -69,8 +85,8 @@ def _saves(root: Path, exercise: Exercise, rounds: int) -> list[float]:
             for number in range(rounds):
                 time.sleep(PAUSE)
                 draft = target.with_suffix(".new")
-                # A statement of the module's own may change anything: no test is spared.
-                draft.write_text(f"{text}\nassert {number} >= 0\n", "utf-8")
+                text = change(text, number)
+                draft.write_text(text, "utf-8")
                 began = time.perf_counter()
                 draft.replace(target)
                 await_verdict(lines)

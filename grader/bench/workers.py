@@ -8,7 +8,8 @@ from grader.bench.figures import Aim, Figure, figure, timed
 from grader.catalog import Exercise
 from grader.errors import JudgeError
 from grader.grading import Settings, grade, open_sandbox
-from grader.sandbox import Isolation, Mode
+from grader.parent import Isolation
+from grader.sandbox import Mode
 from grader.wire import decode, encode
 
 WORKER_AIM = 150.0  # milliseconds

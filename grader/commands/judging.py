@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import click
 
+from grader.commands.learning import finished, show_standing
 from grader.commands.options import (
     EXIT_CODES,
     audience_option,
@@ -32,9 +34,9 @@ from grader.commands.options import (
 @click.option("--report", metavar="FILE", help="where the JSON goes (default: reports/SLUG/report.json)")
 def grade(exercise: str, **options: Any) -> int:
     """Grade an exercise, or 'all'."""
+    chosen = several(exercise, "grade")
     from grader.session import Choices, grade_all
 
-    chosen = several(exercise, "grade")
     return grade_all(chosen, Choices.parse(SimpleNamespace(**options)))
 
 
@@ -46,10 +48,17 @@ def grade(exercise: str, **options: Any) -> int:
 @click.option("--poll", is_flag=True, help="look at the file instead of waiting for the system's events")
 def watch(**options: Any) -> int:
     """The verdict after each save (default: the first exercise not solved)."""
-    root = course().root
+    catalog = course()
     from grader.live.watch import watch as run
 
-    return run(root, SimpleNamespace(**options))
+    before = finished(catalog)
+    try:
+        return run(catalog.root, SimpleNamespace(**options))
+    finally:
+        if (
+            sys.stdout.isatty() and finished(catalog) != before
+        ):  # while the screen was the watch's there was no room for it
+            show_standing()
 
 
 @click.command(epilog=EXIT_CODES)

@@ -49,6 +49,16 @@ def show_standing() -> int:
     return 0
 
 
+def finished(catalog: Catalog) -> str:
+    """When the whole course was solved; nothing where that is not known."""
+    from grader.course.store import Store
+
+    try:
+        return Store(catalog.root).read().finished()
+    except UsageError:
+        return ""
+
+
 @click.command()
 def status() -> int:
     """Where you stand, and what is next: the same as `dojo` alone."""

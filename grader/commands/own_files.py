@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 yes_option = click.option("--yes", is_flag=True, help="do not ask")
 
 
-def agreed(question: str, remedy: str) -> bool:
+def agreed(consequence: str, question: str, remedy: str) -> bool:
     """Whether the person says yes. Raises UsageError where nobody answers. Ctrl-C is no answer, but an end."""
-    print(f"{question} [y/N] ", end="", flush=True)
+    print(f"{consequence}\n{question} [y/N] ", end="", flush=True)
     answer = sys.stdin.readline()
     if not answer:
         print()
@@ -39,8 +39,8 @@ def reset(exercise: str, yes: bool) -> int:
 
     stubs_for(chosen)  # where there are none, that is said before anything is asked
     names = " and ".join(f"'{name}'" for name in chosen.files)
-    question = f"{names} of exercise {chosen.key} becomes the stub again; what you wrote is kept beside it. Go on?"
-    if not yes and not agreed(question, f"`{typed('reset', chosen.key, yes='')}` does not ask"):
+    consequence = f"Exercise {chosen.key}: {names} becomes the stub again.\nWhat you wrote is kept beside it."
+    if not yes and not agreed(consequence, "Go on?", f"`{typed('reset', chosen.key, yes='')}` does not ask"):
         print("Nothing was changed.")
         return 0
     backups = give_back(chosen)
@@ -76,16 +76,13 @@ def solution(exercise: str, yes: bool) -> int:
     if not sys.stdout.isatty():
         print("\n".join(texts.values()), end="")
         return 0
-    from rich.console import Group
     from rich.syntax import Syntax
     from rich.text import Text
 
-    from grader.course.printing import page
+    from grader.course.printing import page_code
 
-    parts = [
-        (Text(f"── {name}", "bold cyan"), Syntax(text, "python", theme="ansi_dark")) for name, text in texts.items()
-    ]
-    page(Group(*(each for part in parts for each in part)))
+    code = Syntax("", "python", theme="ansi_dark")
+    page_code(each for name, text in texts.items() for each in (Text(f"── {name}", "bold cyan"), code.highlight(text)))
     return 0
 
 
@@ -104,11 +101,11 @@ def _solution(exercise: Exercise, command: str, yes: bool) -> dict[str, str] | N
     row = row_of(exercise, record)
     if row.solved or record.confirmed(exercise.slug):
         return texts
-    question = (
-        f"Exercise {exercise.key} is not solved yet ({row.points:g} of {row.total:g} points). "
-        "Show its solution all the same? It will be noted that you asked."
+    consequence = (
+        f"Exercise {exercise.key} is not solved yet: {row.points:g} of {row.total:g} points.\n"
+        "That you have looked at its solution before will be noted, with the date."
     )
-    if not yes and not agreed(question, f"`{typed(command, exercise.key, yes='')}` does not ask"):
+    if not yes and not agreed(consequence, "Show it?", f"`{typed(command, exercise.key, yes='')}` does not ask"):
         print(f"Then one more hint, perhaps: {typed('hint', exercise.key)}")
         return None
     from grader.summary import now

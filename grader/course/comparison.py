@@ -36,13 +36,12 @@ def _print(lines: list[str]) -> None:
     if not sys.stdout.isatty():
         print("\n".join(lines))
         return
-    from rich.console import Group
     from rich.text import Text
 
-    from grader.course.printing import page
+    from grader.course.printing import page_code
     from grader.text import clean
 
-    page(Group(*(Text(clean(line, 10_000), _style(line)) for line in lines)))
+    page_code(Text(clean(line, 10_000), _style(line)) for line in lines)
 
 
 def _style(line: str) -> str:

@@ -38,13 +38,6 @@ def word(advance: Advance, columns: int) -> Iterator[Text]:
         yield Text.assemble(f"Next: {title}.  ", (typed("lesson", key), "cyan"), "  ", (typed("watch", key), "cyan"))
 
 
-def in_a_line(advance: Advance) -> str:
-    """The same where there is one line for it; what could not be remembered comes first."""
-    if advance.problems:
-        return advance.problems[0]
-    return f"That completes the course: `{typed('status')}` shows your way." if advance.finished else ""
-
-
 def card(standing: Standing, record: Record, columns: int) -> Iterator[Text]:
     """The whole course is solved."""
     inner = columns - 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,6 +40,13 @@ def next_hint(store: Store, exercise: Exercise, wanted: str) -> Hints | None:
     except Unwritable as error:
         store.remarks.append(f"{error}; that this hint was seen is not remembered")
         return _advance(store.read(), exercise, wanted)
+
+
+def see(store: Store, exercise: Exercise, task: Task, count: int) -> None:
+    """Notes that the first hints of a task were seen elsewhere, as far as that can be remembered."""
+    with contextlib.suppress(UsageError), store.change() as record:
+        seen = record.hints(exercise.slug, task.number)
+        record.see_hints(exercise.slug, task.number, max(seen, count))
 
 
 def _advance(record: Record, exercise: Exercise, wanted: str) -> Hints | None:

@@ -54,8 +54,11 @@ def _row(row: Row, current: bool, columns: int) -> Text:
     left = Text.assemble((" › " if current else "   ", "bold cyan"), (mark, style))
     left.append(f"{row.exercise.key:>6}  ", style="bold" if current else "")
     left.append(clean_line(row.exercise.title), style="bold" if current else "dim" if row.solved else "")
-    points = number(row.points) if row.best else "–"
-    return spread(left, Text(f" {points} / {number(row.total)}", style=style), columns)
+    points = number(row.points) if row.counts else "–"
+    right = Text(f" {points} / {number(row.total)}", style=style)
+    if row.best and not row.counts:
+        right = Text(" by the public tests only ", style="dim").append_text(right)
+    return spread(left, right, columns)
 
 
 def _next(standing: Standing, columns: int) -> Iterator[Text]:
@@ -64,7 +67,10 @@ def _next(standing: Standing, columns: int) -> Iterator[Text]:
         return
     key, task = row.exercise.key, row.task
     where = f", task {task.number}" if task and row.last else ""
-    yield Text(f" Next: exercise {key}{where}" if row.exercise.number else f" Next: the final project{where}", "bold")
+    name = "the final project" if row.exercise.number is None else f"exercise {key}"
+    head = Text(f" Next: {name}{where}", "bold")
+    head.truncate(columns, overflow="ellipsis")
+    yield head
     first = ("start", "") if not any(each.best for each in standing.rows) else ("lesson", key)
     said = {"start": "how it works, in a minute", "lesson": "the lesson"}
     steps = [(typed(*first), said[first[0]]), (typed("watch", key), "the verdict after each save")]

@@ -43,13 +43,26 @@ def _write(text: str, to: Console) -> None:
 
 def page(body: RenderableType) -> None:
     """Shows `body` in the person's own pager. For a terminal alone."""
-    import click
-
     to = console()
     with to.capture() as capture:
         to.print(body, width=min(to.width, 100))
+    _page(capture.get())
+
+
+def page_code(lines: Iterable[Text]) -> None:
+    """The same for code, whose lines are not broken here: the pager does that, or scrolls."""
+    to = console()
+    with to.capture() as capture:
+        for line in lines:
+            to.print(line, soft_wrap=True)
+    _page(capture.get())
+
+
+def _page(text: str) -> None:
+    import click
+
     os.environ.setdefault("LESS", "-FRX")  # as git has it: colours, and no stop where all fits on the screen
-    click.echo_via_pager(capture.get())
+    click.echo_via_pager(text)
 
 
 def spread(left: Text, right: Text, columns: int) -> Text:

@@ -24,18 +24,20 @@ class Row:
         return sum(task.points for task in self.exercise.tasks)
 
     @property
+    def counts(self) -> bool:
+        """Whether points were earned: by the hidden tests, or by the public ones where there are no others."""
+        return self.best is not None and (self.best.founded or self.exercise.hidden_suite is None)
+
+    @property
     def points(self) -> float:
         """An exercise that was solved stays so, also when an update has given it more points."""
-        if self.best is None:
+        if self.best is None or not self.counts:
             return 0
         return self.total if self.solved else min(self.best.points, self.total)
 
     @property
     def solved(self) -> bool:
-        """By the hidden tests, or by the public ones where there are no others."""
-        best = self.best
-        accepted = best is not None and best.verdict is Verdict.ACCEPTED
-        return best is not None and accepted and (best.founded or self.exercise.hidden_suite is None)
+        return self.best is not None and self.counts and self.best.verdict is Verdict.ACCEPTED
 
     @property
     def task(self) -> Task | None:

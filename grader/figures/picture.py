@@ -48,5 +48,7 @@ def attempt(function: Callable[[], T]) -> T | Failure:
 def _failure(failed: Failed) -> Failure:
     got = clean_line(failed.failure.got, MAX_REASON).rstrip(".")
     if failed.verdict is Verdict.NOT_ATTEMPTED:
-        return Failure(f"not written yet: {got.removeprefix('NotImplementedError: ')}", untouched=True)
-    return Failure(f"no value to draw: {got or 'nothing came'}")
+        part = got.removeprefix("NotImplementedError").removeprefix(": ")
+        return Failure(f"nothing is written yet for {part}" if part else "nothing is written yet", untouched=True)
+    expected = clean_line(failed.failure.expected, MAX_REASON)
+    return Failure(f"no value to draw: expected {expected}, got {got or 'nothing'}")

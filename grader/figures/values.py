@@ -95,4 +95,4 @@ def shape_text(shape: tuple[int, ...] | torch.Size) -> str:
 
 
 def _refuse(expected: str, got: str) -> NoReturn:
-    raise Failed(Verdict.WRONG_ANSWER, Failure(expected, f"{clean_line(got, 120)} where {expected} is due"))
+    raise Failed(Verdict.WRONG_ANSWER, Failure(expected, clean_line(got, 120)))

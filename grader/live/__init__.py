@@ -7,5 +7,5 @@ affected    which tests a change can affect; `outline` cuts a file into statemen
 saves       notices that a file was saved; `ground` that the suite, the grader or a package has changed
 view        what there is to show; `screen` draws it, `layout` makes it fit
 terminal    has the terminal meanwhile; `keys` reads strokes
-station     the warm judge as the watch sees it; `standing` is that process
+station     the warm judge as the watch sees it; `standing` is that process, `lanes` its forks
 """

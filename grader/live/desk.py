@@ -11,7 +11,6 @@ from pathlib import Path
 
 from grader.archive import keep, last_report, report_path
 from grader.catalog import Exercise, read_exercise
-from grader.course.congratulations import in_a_line
 from grader.course.progress import remember
 from grader.errors import DojoError
 from grader.grading import Settings, find_suite
@@ -265,7 +264,8 @@ class Desk:
         seconds, complete = time.monotonic() - began, self._kind == "hidden"
         report = sum_up(self.exercise, self._submission, self._suite, self._kind, outcome, started, seconds, complete)
         problem = keep(report, report_path(self.exercise))
-        self.notice = problem or in_a_line(remember(self.exercise, report)) or self.notice
+        problems = [problem] if problem else remember(self.exercise, report).problems
+        self.notice = next(iter(problems), self.notice)
 
     def close(self) -> None:
         """Ends the looking, and begins to end the judge."""

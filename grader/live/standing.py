@@ -1,7 +1,7 @@
 """The process of a warm judge: torch is imported and the suite collected once; each run is a fork from there.
 
-Started by `Station`. Two lanes, processes that are forked for a run, take the tests from one list, so that both cores
-work. Nothing that a suite does in a lane outlasts the run.
+Started by `Station`. Two lanes are forked for a run, so that both cores work. Nothing that a suite does in a lane
+outlasts the run.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import contextlib
 import gc
 import inspect
 import json
-import os
 import secrets
 import select
-import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +25,7 @@ from grader.driver import driver_source
 from grader.effort import Effort, Selection
 from grader.errors import DojoError, JudgeError
 from grader.grading import Settings, find_suite, open_sandbox
+from grader.live.lanes import LANES, Round, Tell, open_lanes
 from grader.sandbox import Mode, warm_by_default
 from grader.worker import pages
 
@@ -37,12 +35,10 @@ if TYPE_CHECKING:
     from grader.recorder import Recorder
     from grader.result import TestResult
 
-LANES = 2
 POOL = 64  # workers that wait for a save, at most
 POOL_SHARE = 0.25  # of the memory that is free, at most
 WORKER_MB = 12  # of its own, of one that waits
 NAP = 0.02  # seconds between two workers that are prepared while nothing runs
-END = b"\xff\xff"
 
 
 def main(descriptor: int) -> None:
@@ -81,29 +77,6 @@ def _stand(channel: socket.socket, exercise: Exercise, settings: Settings) -> No
 
 def _send(channel: socket.socket, kind: str, body: dict[str, Any]) -> None:
     channel.sendall(json.dumps({"event": kind, "body": body}).encode() + b"\n")
-
-
-@dataclass
-class Lane:
-    """A fork that runs tests, and the pipe that it tells them on."""
-
-    process: int
-    pipe: int
-    buffer: bytearray = field(default_factory=bytearray)
-
-
-@dataclass
-class Round:
-    """A run under way."""
-
-    number: int
-    lanes: list[Lane]
-    left: set[str]  # names of tests without a result
-    seed: int
-    began: float
-    faults: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    measured: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Floor:
@@ -178,58 +151,29 @@ class Floor:
             self.sandbox.stock(self.recorder.run.exercise.limits, self.sandbox.prepared + 1)
 
     def _begin(self, message: dict[str, Any]) -> None:
-        began = time.monotonic()
         self.sandbox.renew()
         seed = secrets.randbits(63) if self.settings.seed is None else self.settings.seed
-        names = [name for name in message["names"] if name in self.items]
+        files, names = message["files"], [name for name in message["names"] if name in self.items]
+        self.round = Round(message["run"], set(names), seed)
         if not self.forks:
-            self.round = Round(message["run"], [], set(names), seed, began)
-            self._run(message["files"], seed, iter(names), self._pass_on)
+            self._run(files, seed, iter(names), self._pass_on)
             self._close_round()
             return
+        order = list(self.items)
         shared = any("shared_submission" in _fixtures(self.items[name]) for name in names)
         count = 1 if shared else min(LANES, len(names))
-        order = list(self.items)
-        tokens, source = os.pipe()
-        # Far below what a pipe holds: a lane takes two bytes at a time, and no two get the same.
-        os.write(source, b"".join(order.index(name).to_bytes(2, "big") for name in names) + END * count)
-        os.close(source)
-        lanes = []
-        for part in range(count):
-            pipe, theirs = os.pipe()
-            process = os.fork()
-            if process == 0:
-                self._become_lane(part, count, message["files"], seed, tokens, theirs)
-            os.close(theirs)
-            lanes.append(Lane(process, pipe))
-        os.close(tokens)
+
+        def work(part: int, numbers: Iterator[int], tell: Tell) -> None:
+            self.channel.close()
+            self.sandbox.share(part, count)
+            self._run(files, seed, (order[number] for number in numbers), tell)
+
+        self.round.lanes = open_lanes(count, [order.index(name) for name in names], work, self.sandbox.leave)
         self.sandbox.share(None, count)  # they are the lanes' now
-        self.round = Round(message["run"], lanes, set(names), seed, began)
-        if not lanes:
+        if not self.round.lanes:
             self._close_round()
 
-    def _become_lane(self, part: int, parts: int, files: dict[str, str], seed: int, tokens: int, pipe: int) -> None:
-        """In the fork. Never returns."""
-        try:
-            self.channel.close()
-            if sys.platform == "linux":
-                from grader.worker import kernel
-
-                kernel.die_with_parent()
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            self.sandbox.share(part, parts)
-            with os.fdopen(pipe, "w") as told:
-                names = self._taken(tokens)
-                self._run(files, seed, names, lambda row: print(json.dumps(row), file=told, flush=True))
-            self.sandbox.leave()
-        except BrokenPipeError:
-            pass
-        except BaseException as error:  # noqa: BLE001 - a lane that ends without its results says so by that
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        finally:
-            os._exit(0)
-
-    def _run(self, files: dict[str, str], seed: int, names: Iterator[str], tell: Callable[[Any], None]) -> None:
+    def _run(self, files: dict[str, str], seed: int, names: Iterator[str], tell: Tell) -> None:
         recorder = self.recorder
 
         def finished(result: TestResult) -> None:
@@ -249,57 +193,33 @@ class Floor:
         told = {"faults": recorder.faults, "remarks": recorder.remarks, "measured": measured}
         tell({"event": "lane", "body": told})
 
-    def _taken(self, tokens: int) -> Iterator[str]:
-        order = list(self.items)
-        while (token := os.read(tokens, 2)) not in (END, b""):
-            yield order[int.from_bytes(token, "big")]
-
     def _hear(self, pipe: int) -> None:
         """What a lane tells is passed on; its end is noted."""
         assert self.round is not None
         lane = next(each for each in self.round.lanes if each.pipe == pipe)
-        data = os.read(pipe, 1 << 20)
-        lane.buffer += data
-        *lines, rest = lane.buffer.split(b"\n")
-        lane.buffer = bytearray(rest)
-        for line in lines:
-            self._pass_on(json.loads(line))
-        if not data:
-            os.close(pipe)
-            os.waitpid(lane.process, 0)
+        rows, ended = lane.hear()
+        for row in rows:
+            self._pass_on(row)
+        if ended:
             self.round.lanes.remove(lane)
             if not self.round.lanes:
                 self._close_round()
 
     def _pass_on(self, row: dict[str, Any]) -> None:
         assert self.round is not None
-        kind, body = row["event"], row["body"]
-        if kind == "lane":
-            self.round.faults += body["faults"]
-            self.round.remarks += [each for each in body["remarks"] if each not in self.round.remarks]
-            self.round.measured += body["measured"]
-            return
-        if kind == "finished":
-            self.round.left.discard(body["result"]["name"])
-        _send(self.channel, kind, {"run": self.round.number, **body})
+        if self.round.take(row):
+            _send(self.channel, row["event"], {"run": self.round.number, **row["body"]})
 
     def _close_round(self) -> None:
         done, self.round = self.round, None
         assert done is not None
-        if done.left:
-            done.faults.append(f"tests without a result: {', '.join(sorted(done.left))}")
-        seconds = round(time.monotonic() - done.began, 4)
-        body = {"run": done.number, "faults": done.faults, "remarks": done.remarks, "measured": done.measured}
-        _send(self.channel, "done", {**body, "seconds": seconds, "seed": done.seed})
+        _send(self.channel, "done", done.end())
 
     def _end_round(self) -> None:
-        """Ends a run under way: its lanes are killed, and their workers end as their channels close."""
+        """Ends a run under way."""
         ended, self.round = self.round, None
         for lane in ended.lanes if ended else []:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(lane.process, signal.SIGKILL)
-            os.close(lane.pipe)
-            os.waitpid(lane.process, 0)
+            lane.kill()
 
 
 def room() -> int:

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from grader.archive import last_report
 from grader.catalog import Catalog, Exercise, Task
+from grader.course.hints import see
+from grader.course.store import Store
 from grader.errors import DojoError, UsageError
 from grader.grading import Settings, find_device, find_suite
 from grader.live.desk import Desk
@@ -183,7 +185,9 @@ class Watch:
         hints = 0 if self._desk.solved else len(self._told().hints)
         if self._hints >= hints:
             self._notice = "there are no more hints" if hints else "there is nothing left to hint at"
-        self._hints = min(self._hints + 1, hints)
+        if self._hints < hints:
+            self._hints += 1
+            see(Store(self._desk.exercise.root), self._desk.exercise, self._told(), self._hints)
 
     def _told(self) -> Task:
         return self._desk.exercise.tasks[self._desk.task - 1]

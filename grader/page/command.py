@@ -38,7 +38,9 @@ def make_report(exercise: Exercise, choices: Choices, open_it: bool) -> int:
     path = page_path(exercise, made.report)
     problems = [keep(made.report, choices.report or report_path(exercise)), _write(made, path, choices.instructor)]
     with contextlib.suppress(BrokenPipeError):  # whoever has stopped reading has the exit code
-        show([_closing(made.report), *([] if problems[1] else [Text(_short(path), no_wrap=True, overflow="ignore")])])
+        show([_closing(made.report)])
+        if not problems[1]:
+            print(_short(path))  # in one piece, however narrow the terminal is
         if own and not problems[0]:
             problems += _remember(exercise, made.report)
     if open_it and not problems[1]:

@@ -50,12 +50,24 @@ def make(exercise: Exercise, folder: Path, settings: Settings, told: Callable[[s
             sandbox = stack.enter_context(open_sandbox(exercise, settings))
         report = grade(exercise, folder, settings, _progress(exercise, told), sandbox)
         if sandbox is None:
-            return Made(exercise, report, submission.files, [])
+            return Made(exercise, report, _unparsed(folder, report), [])
         if report.provenance.submission_sha256 != submission.sha256:
             changed = "The file was saved again while it was graded: its text and figures are left out here."
             return Made(exercise, report, {}, [], changed)
         told(f"{exercise.slug}, drawing the figures …")
         return _drawn(exercise, report, submission, settings, sandbox)
+
+
+def _unparsed(folder: Path, report: Report) -> dict[str, str]:
+    """The text of a file that is no valid Python: it was found to be a small text file before it was parsed."""
+    place = report.problem.place if report.problem else None
+    if place is None:
+        return {}
+    path = folder / place.file if folder.is_dir() else folder
+    try:
+        return {place.file: path.read_text("utf-8-sig")}
+    except (OSError, ValueError):  # it has changed since
+        return {}
 
 
 def _drawn(exercise: Exercise, report: Report, submission: Submission, settings: Settings, sandbox: Sandbox) -> Made:

@@ -45,6 +45,10 @@ class SourceFile:
     lines: list[Line]
     left_out: int = 0
 
+    @property
+    def marked(self) -> list[Line]:
+        return [line for line in self.lines if line.notes]
+
 
 def source_files(files: Mapping[str, str], report: Report) -> list[SourceFile]:
     """The files of a submission, marked by what `report` says of them."""

@@ -13,7 +13,8 @@ from grader.proof.plants import OUTSIDE, cases
 from grader.result import Verdict
 from grader.stubs import drifted
 
-LESSON_FILES = {"README.md", "exercise.toml", "test_public.py"}
+LESSON_FILES = {"README.md", "exercise.toml", "test_public.py", "figure.py", "picture.svg"}
+SECTIONS = ("The idea", "What is graded", "Sources")
 LEAST_PLANTS = {Verdict.ACCEPTED: 2, Verdict.WRONG_ANSWER: 10, Verdict.TIME_LIMIT: 1, Verdict.RUN_TIME_ERROR: 1}
 OPEN = "TO" + "DO"  # what the skeleton of a new exercise leaves for its author
 
@@ -35,7 +36,8 @@ def rules(exercise: Exercise) -> Iterator[Finding]:
     yield _rule("stub in step with solution", "the same", (f"{name} has drifted" for name in drifted(exercise)))
     if exercise.number is not None:
         yield _rule("files of the exercise", "none missing or stray", _strays(exercise))
-        yield _rule("the lesson has a worked example", "a block of Python", _lesson_without_example(exercise))
+    yield _rule("the parts of the lesson", "idea, picture, example, sources", _missing_parts(exercise))
+    yield _rule("the figure of the report", "figure(submission, rng)", _without_figure(exercise))
     yield _rule("the lesson states the points", "a row for each task", _untold_points(exercise))
     yield _rule("nothing left to write", "none", _left_open(exercise))
     yield _rule("planted submissions", "enough of each kind, no two alike", _plants(exercise))
@@ -58,14 +60,30 @@ def _lesson(exercise: Exercise) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-def _lesson_without_example(exercise: Exercise) -> Iterator[str]:
+def _missing_parts(exercise: Exercise) -> Iterator[str]:
+    text = _lesson(exercise)
+    yield from (f"no section '{name}'" for name in SECTIONS if not re.search(rf"^## {name}", text, re.MULTILINE))
+    if not re.search(r"!\[[^\]]+\]\(picture\.svg\)", text):
+        yield "no ![what is to be seen](picture.svg)"
     if not examples(exercise):
-        yield "no ```python block in README.md"
+        yield "no ```python block"
 
 
 def examples(exercise: Exercise) -> list[str]:
     """The worked examples of a lesson, as source."""
     return re.findall(r"^```python\n(.*?)^```", _lesson(exercise), re.MULTILINE | re.DOTALL)
+
+
+def _without_figure(exercise: Exercise) -> Iterator[str]:
+    path = exercise.folder / "figure.py"
+    if not path.is_file():
+        yield "no figure.py"
+        return
+    functions = {
+        node.name: node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
+    }
+    if "figure" not in functions or len(functions["figure"].args.args) != 2:
+        yield "no function 'figure' of two parameters in figure.py"
 
 
 def _untold_points(exercise: Exercise) -> Iterator[str]:
@@ -78,7 +96,7 @@ def _untold_points(exercise: Exercise) -> Iterator[str]:
 def _left_open(exercise: Exercise) -> Iterator[str]:
     for folder in dict.fromkeys([exercise.folder, exercise.solution, exercise.hidden]):
         for path in sorted(folder.rglob("*")):
-            if path.suffix in (".py", ".md", ".toml") and (count := path.read_text("utf-8").count(OPEN)):
+            if path.suffix in (".py", ".md", ".toml", ".svg") and (count := path.read_text("utf-8").count(OPEN)):
                 yield f"{count} × {OPEN} in {path.relative_to(exercise.root)}"
 
 

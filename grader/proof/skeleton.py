@@ -44,11 +44,15 @@ hints = [
 
 LESSON = """# {number} · {title}
 
-{open} the idea, and why it matters.
+{open} what is written here, and what for, in two lines.
 
-## The formula
+![{open} what is to be seen, in a sentence or two](picture.svg)
 
-{open}
+## The idea
+
+{open} the idea, and why it matters. The formula stands by itself, with the shape or the unit of each letter:
+
+    y = 2 x          {open}
 
 ## The rules
 
@@ -66,12 +70,23 @@ LESSON = """# {number} · {title}
 import torch
 
 x = torch.tensor([[1.0, 2.0]])
-print(2 * x)  # {open} a worked example, which runs as it stands
+assert torch.equal(2 * x, torch.tensor([[2.0, 4.0]]))  # {open} a worked example, which runs as it stands
 ```
 
 ## Sources
 
 {open}
+"""
+
+PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 80" role="img" aria-labelledby="title about">
+  <title id="title">{title}</title>
+  <desc id="about">{open} what is to be seen</desc>
+  <style>
+    text {{ font: 14px sans-serif; fill: #24292f }}
+    @media (prefers-color-scheme: dark) {{ text {{ fill: #e6edf3 }} }}
+  </style>
+  <text x="20" y="45">{open} the idea as a picture</text>
+</svg>
 """
 
 PUBLIC = '''"""Sample tests of exercise {number}: run them with `make grade EX={number}`, or with plain pytest."""
@@ -86,6 +101,36 @@ from grader.checks import check_tensor
 def test_one_example(submission):
     """{open} a first example."""
     check_tensor(submission.{name}(torch.tensor([[1.0, 2.0]])), torch.tensor([[2.0, 4.0]]))
+'''
+
+FIGURE = '''"""The picture of exercise {number}: {open} what it shows, and which mistakes it makes visible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from grader.figures import style, values
+from grader.figures.picture import Failure, Picture, attempt
+from grader.figures.svg import to_picture
+
+
+def figure(submission: Any, rng: torch.Generator) -> Picture:
+    """{open} the submission's own result beside what is due."""
+    x = torch.linspace(-1, 1, 9)[None]
+    due = [2 * each for each in x[0].tolist()]  # worked out here, and not by the solution
+    got = attempt(lambda: values.tensor(submission.{name}(x), (1, 9))[0].tolist())
+    drawing = style.new_figure(220)
+    axes = drawing.subplots()
+    axes.plot(x[0].tolist(), due, color=style.EXPECTED, label="expected")
+    if not isinstance(got, Failure):
+        axes.plot(x[0].tolist(), got, "s", color=style.GOT, markerfacecolor="none", label="yours")
+    axes.set(xlabel="x", ylabel="{name}(x)")
+    axes.legend()
+    told = str(got) if isinstance(got, Failure) else f"At x = 1 yours is {{got[-1]:.3g}}, and {{due[-1]:.3g}} is due."
+    caption = f"{open} how to read it. {{told}}"
+    return to_picture(drawing, "figure-{number}", title="{title}", caption=caption, description=told)
 '''
 
 HIDDEN = '''"""Hidden tests of {name}."""
@@ -122,7 +167,9 @@ def create(root: Path, number: str, name: str) -> list[Path]:
         root / "solutions" / slug / f"{name}.py": SOLUTION,
         root / "exercises" / slug / "exercise.toml": DESCRIPTION,
         root / "exercises" / slug / "README.md": LESSON,
+        root / "exercises" / slug / "picture.svg": PICTURE,
         root / "exercises" / slug / "test_public.py": PUBLIC,
+        root / "exercises" / slug / "figure.py": FIGURE,
         root / "tests" / "hidden" / slug / f"test_{name}.py": HIDDEN,
     }
     if there := [path.parent for path in texts if path.parent.exists()]:

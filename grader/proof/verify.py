@@ -13,11 +13,12 @@ from pathlib import Path
 from grader.catalog import Exercise
 from grader.effort import Effort
 from grader.grading import Settings, grade, open_sandbox
+from grader.parent import Isolation
 from grader.proof.caught import read_caught
 from grader.proof.plants import Case, cases
 from grader.proof.rules import Finding, rules
 from grader.result import Report, TaskResult, TestResult, Verdict
-from grader.sandbox import Isolation, Mode, Sandbox
+from grader.sandbox import Mode, Sandbox
 
 TIME_SHARE = 0.5  # of the time limit; the reference is to need less
 

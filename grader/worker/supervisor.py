@@ -6,6 +6,7 @@ When it ends, for whatever reason, the kernel ends everything below it.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
@@ -153,6 +154,9 @@ def _become_worker(data: int, output: int, gates: tuple[int, int], limits: Limit
     os.dup2(nothing, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # what was printed before a hang or a crash is to be read
     first = 3
     for kept in sorted((data, *gates)):
         os.closerange(first, kept)

@@ -15,7 +15,7 @@ from unittest import mock
 
 import _pytest.timing
 
-from grader import checks, remote, sandbox, summary
+from grader import checks, parent, remote, summary
 from grader.result import Report
 from grader.sandbox import Sandbox
 from grader.workers import Worker
@@ -69,7 +69,7 @@ def closing(what: str) -> Callable[[Scene], None]:
         def close_and_ask(worker: Worker, request: bytes, seconds: float) -> Any:
             if b'"call"' in request and left[0]:
                 left[0] -= 1
-                getattr(boxes[-1] if what == "_channel" else worker, what).close()
+                getattr(boxes[-1]._parent if what == "_channel" else worker, what).close()
             return ask(worker, request, seconds)
 
         scene.patch(Sandbox, "_prepare", note)
@@ -129,16 +129,16 @@ def failures() -> Iterator[Fault]:
         yield Fault(f"{name}, for a moment", raising(where, function, error, 1), modes=ONE, tries=2)
         yield Fault(name, raising(where, function, error, EVER), JUDGE_ERROR, JUDGE, modes=ONE, tries=2)
 
-    def by_sandbox(depth: int) -> Callable[..., bool]:
-        return lambda *_: Path(traceback.extract_stack(limit=2 + depth)[0].filename).name == "sandbox.py"
+    def by(module: str, depth: int) -> Callable[..., bool]:
+        return lambda *_: Path(traceback.extract_stack(limit=2 + depth)[0].filename).name == module
 
     none_left = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-    once, ever = raising(os, "pipe", none_left, 1, by_sandbox(1)), raising(os, "pipe", none_left, EVER, by_sandbox(1))
+    once, ever = (raising(os, "pipe", none_left, times, by("sandbox.py", 1)) for times in (1, EVER))
     yield Fault("no descriptor left for a worker, for a moment", once, tries=2)
     yield Fault("no descriptor left for a worker", ever, JUDGE_ERROR, JUDGE, tries=2)
     yield Fault("out of memory after the suite", raising(summary, "_tasks", MemoryError(), 1), modes=ONE, **none)
     yield Fault("a bug after the suite", raising(Report, "to_json", KeyError("x"), 1), modes=ONE, **none)
-    unstarted = raising(subprocess.Popen, "_execute_child", full, EVER, by_sandbox(2))
+    unstarted = raising(subprocess.Popen, "_execute_child", full, EVER, by("parent.py", 2))
     yield Fault("no process can be started", unstarted, modes=(OFF,), **none)
     yield Fault("no process can be started for bubblewrap", unstarted, NO_REPORT, USAGE, modes=(REQUIRE,))
     yield Fault("the lock file is missing", lambda scene: (scene.root / "requirements.lock").unlink(), modes=ONE)
@@ -175,7 +175,7 @@ def bubblewraps() -> Iterator[Fault]:
                 (folder / "bwrap").write_text(script)
                 (folder / "bwrap").chmod(0o755)
             scene.patches.enter_context(mock.patch.dict(os.environ, {"PATH": str(folder)}))
-            scene.patch(sandbox, "START_SECONDS", 3.0)
+            scene.patch(parent, "START_SECONDS", 3.0)
 
         return inject
 

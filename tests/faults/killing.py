@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from grader import endings, workers
-from grader.sandbox import Isolation, Sandbox
+from grader.parent import Isolation, WarmParent
+from grader.sandbox import Sandbox
 from grader.workers import Worker
 from tests.faults.processes import alive, children, kill, send, wait_until
 from tests.faults.scene import (
@@ -31,8 +32,8 @@ from tests.faults.scene import (
 
 def warm_parent(box: Sandbox) -> int:
     """bubblewrap is two processes, and the warm parent the third."""
-    assert box._process is not None
-    pid = box._process.pid
+    assert box._parent is not None
+    pid = box._parent.pid
     for _ in range(2 if box.isolation is Isolation.BUBBLEWRAP else 0):
         wait_until(lambda pid=pid: children(pid) or not alive(pid), 2.0)
         pid = next(iter(children(pid)), pid)
@@ -49,7 +50,7 @@ class Killer:
 
     def __call__(self, scene: Scene) -> None:
         self.left = self.times
-        killer, prepare, ask, finish, start = self, Sandbox._prepare, Worker.ask, Worker.finish, Sandbox._start
+        killer, prepare, ask, finish, start = self, Sandbox._prepare, Worker.ask, Worker.finish, WarmParent._start
 
         def prepare_and_note(box: Sandbox, *rest: Any) -> Worker:
             warm = warm_parent(box)
@@ -70,13 +71,14 @@ class Killer:
                 killer.strike(worker)
             return done
 
-        def start_and_kill(box: Sandbox, *rest: Any) -> None:
-            start(box, *rest)
-            if killer.stage == "before it is ready" and killer.spend() and box._process is not None:
-                killer.stop(box._process.pid)
+        def start_and_kill(parent: WarmParent, *rest: Any) -> Any:
+            process = start(parent, *rest)
+            if killer.stage == "before it is ready" and killer.spend():
+                killer.stop(process.pid)
+            return process
 
         scene.patch(Sandbox, "_prepare", prepare_and_note)
-        scene.patch(Sandbox, "_start", start_and_kill)
+        scene.patch(WarmParent, "_start", start_and_kill)
         scene.patch(Worker, "ask", ask_or_die)
         scene.patch(Worker, "finish", finish_and_kill)
 
@@ -126,7 +128,7 @@ class Killer:
 
     def strike(self, worker: Worker, frozen: int = 0) -> None:
         box, supervisor = self.crew[id(worker)]
-        assert box._process is not None
+        assert box._parent is not None
         if self.target == "worker":
             kill(frozen or self.worker_of(worker))
         elif self.target == "supervisor":
@@ -134,7 +136,7 @@ class Killer:
         elif self.target == "warm parent":
             kill(warm_parent(box))
         else:
-            kill(box._process.pid)
+            kill(box._parent.pid)
         if frozen:
             # Dead before it is let go: its end reaches it through its parents, and an answer could be quicker.
             wait_until(lambda: not alive(frozen), 1.0)

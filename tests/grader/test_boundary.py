@@ -19,8 +19,9 @@ import pytest
 
 from grader.catalog import Exercise, Limits
 from grader.driver import driver_source
+from grader.parent import Isolation
 from grader.result import Report, Verdict
-from grader.sandbox import Isolation, Mode, Sandbox
+from grader.sandbox import Mode, Sandbox
 from grader.wire import decode, encode
 from tests.tampering.corpus import (
     ATTACKS,

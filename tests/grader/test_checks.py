@@ -428,3 +428,23 @@ def test_a_value_is_shown_in_words(value: object, text: str) -> None:
 )
 def test_a_hostile_value_is_shown_shortly(value: object) -> None:
     assert len(show(value)) <= 220
+
+
+def test_what_is_shown_has_as_many_digits_as_help() -> None:
+    assert told(check_equal, [1 / 3, 2.0], [0.25, 2.0]) == ("[0.25, 2.0]", "[0.3333333, 2.0]")
+    assert told(check_tensor, 1 / 3, torch.ones(2))[1] == "0.3333333 (float)"
+    near = math.nextafter(1 / 3, 1)
+    assert told(check_equal, near, 1 / 3) == (repr(1 / 3), repr(near))
+
+
+def test_a_cause_of_its_own_gets_a_question_of_its_own() -> None:
+    one = torch.ones(2)
+    hints = [
+        failure(check_tensor, None, one, hint="h").hint,
+        failure(check_tensor, on(one.double(), "cpu"), one, hint="h").hint,
+        failure(check_close, torch.tensor(1.0), 1.0, hint="h").hint,
+        failure(check_close, None, 1.0, hint="h").hint,
+    ]
+    assert [hint.endswith("?") and hint != "h" for hint in hints] == [True] * 4
+    assert failure(check_tensor, None, one, what="the gradient of a", hint="h").hint == "h"
+    assert failure(check_tensor, on(one + 1, "cpu"), one, hint="h").hint == "h"

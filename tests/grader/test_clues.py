@@ -1,8 +1,9 @@
-"""Clues fit the messages that Python and torch really give: each error here is raised, and not written down."""
+"""Clues fit the messages that Python and torch really give: the errors here are raised."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -45,8 +46,18 @@ def half_bound(yes: bool) -> int:
     return name
 
 
+def asked() -> None:
+    raise EOFError("EOF when reading a line")  # as input() does at the end of a file
+
+
 def generator() -> Iterator[int]:
     yield 1
+
+
+@contextmanager
+def never_yields() -> Iterator[None]:
+    if nothing:
+        yield
 
 
 nothing: Any = None
@@ -72,6 +83,11 @@ ERRORS: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.Linear(2, 3)(torch.ones(2, dtype=torch.float64)), "dtype"),
     (lambda: torch.ones(2, requires_grad=True).numpy(), "left torch"),
     (lambda: len(generator()), "no length"),  # type: ignore[arg-type]
+    (lambda: never_yields().__enter__(), "yield"),
+    (lambda: nn.Embedding(3, 2)(torch.ones(2)), "dtype"),
+    (lambda: torch.empty(1 << 50), "bytes"),
+    (asked, "keyboard"),
+    (lambda: unheard_of, "given a value"),  # type: ignore[name-defined]  # noqa: F821
     (lambda: 1 / 0, "none of"),
     (lambda: torch.ones(0, 3)[0], "How many"),
     (lambda: [][0], "How many"),

@@ -40,7 +40,8 @@ def test_verify_holds_for_a_sound_exercise_and_names_each_thing_that_falls_short
     short = {finding.name for finding in verify(toy, Settings(seed=3)) if not finding.ok}
     assert short == {
         # of a toy course
-        "the lesson has a worked example",
+        "the parts of the lesson",
+        "the figure of the report",
         "the lesson states the points",
         "planted submissions",
         # of what was planted here

@@ -19,6 +19,7 @@ from random import Random
 import pytest
 
 from grader.__main__ import main
+from grader.course.store import Store
 from grader.result import Report
 from tests.faults.processes import children
 
@@ -327,6 +328,7 @@ def test_the_keys(course: Path, watch: Callable[..., Pane]) -> None:
     pane.wait(r"hint 1 +Think of 2")
     pane.press("h")
     pane.wait("no more hints")
+    assert Store(course).read().hints("ex01_double", 1) == 1  # as `dojo hint` would have counted it
     pane.press("l")
     assert "Another" in pane.wait(r"› ✗ +1  Doubling +1 / 3")
     pane.press("?")

@@ -24,9 +24,10 @@ from rich.console import Console
 
 from grader.catalog import Exercise
 from grader.grading import Settings, grade
+from grader.parent import Isolation
 from grader.report import print_report
 from grader.result import Report, TestResult, Verdict
-from grader.sandbox import Isolation, Sandbox
+from grader.sandbox import Sandbox
 
 HERE = Path(__file__).resolve().parent
 SEED = 0x5EED_0F_C0FFEE

@@ -28,11 +28,25 @@ def confusion(got: object, expected: Tensor) -> str:
     """The hint for an answer to another question, or nothing."""
     if type(got) is not Tensor or not got.dtype.is_floating_point or not expected.numel():
         return ""
+    symmetric = expected.shape == expected.T.shape and torch.equal(expected, expected.T)
     if got.shape == expected.shape and torch.allclose(got.to(expected.dtype), expected.sqrt(), rtol=1e-3):
         return "These are the distances themselves. Read the name of the function once more."
-    if got.shape == expected.T.shape and torch.allclose(got.to(expected.dtype), expected.T, rtol=1e-3):
+    if (
+        got.shape == expected.T.shape
+        and not symmetric
+        and torch.allclose(got.to(expected.dtype), expected.T, rtol=1e-3)
+    ):
         return "Which of the two inputs do the rows of the result belong to, and which one its columns?"
     return ""
+
+
+def beyond_rounding(got: object, expected: Tensor, hint: str) -> str:
+    """The hint of a test about precision, unless the values are those of another formula altogether."""
+    if type(got) is not Tensor or got.shape != expected.shape or not got.dtype.is_floating_point:
+        return hint
+    if float((got.double() - expected.double()).abs().max()) > 0.01 * float(expected.max()):
+        return "This is off by far more than rounding. Work one entry out by hand, as in the tests of task 1."
+    return hint
 
 
 # Task 1: the values
@@ -55,9 +69,8 @@ def test_each_entry_belongs_to_one_row_of_a_and_one_row_of_b(submission, rng):
         a, b = torch.randn(n, d, generator=rng), torch.randn(m, d, generator=rng)
         expected = squared_distances(a, b)
         got = submission.pairwise_squared_distance(a, b)
-        check_near(
-            got, expected, hint="Write down the shape of every term. Which axis is summed, and which ones are left?"
-        )
+        hint = "Write down each term and its shape. Which axis is summed, which are left, and is the formula all there?"
+        check_near(got, expected, hint=hint)
 
 
 @pytest.mark.task(1)
@@ -66,9 +79,8 @@ def test_as_many_rows_in_a_as_in_b(submission, rng):
     a, b = torch.randn(6, 4, generator=rng), 2 * torch.randn(6, 4, generator=rng)
     expected = squared_distances(a, b)
     got = submission.pairwise_squared_distance(a, b)
-    check_near(
-        got, expected, hint="With N = M a vector broadcasts along either axis without an error. Which one is meant?"
-    )
+    hint = "With N = M a vector broadcasts along either axis without an error. Is out[0, 1] right, worked out by hand?"
+    check_near(got, expected, hint=hint)
 
 
 @pytest.mark.task(1)
@@ -77,10 +89,13 @@ def test_as_many_rows_as_features(submission, rng):
     a, b = torch.randn(5, 5, generator=rng), torch.randn(5, 5, generator=rng)
     expected = squared_distances(a, b)
     got = submission.pairwise_squared_distance(a, b)
-    check_near(got, expected, hint="Every axis has the same size here. Which one is the axis of the features?")
+    hint = "Every axis has the same size here. Which one is that of the features, in each of your terms?"
+    check_near(got, expected, hint=hint)
 
 
 # Task 2: sizes, dtypes and errors
+
+ONE = "What do your steps make of an axis of size 1: is it kept, dropped, or stretched where it should not be?"
 
 
 @pytest.mark.task(2)
@@ -90,7 +105,7 @@ def test_one_row_keeps_its_axis(submission, rng):
         a, b = torch.randn(n, 3, generator=rng), torch.randn(m, 3, generator=rng)
         expected = squared_distances(a, b)
         got = submission.pairwise_squared_distance(a, b)
-        check_near(got, expected, hint="Does a step of yours drop axes of size 1, or need at least two rows?")
+        check_near(got, expected, hint=ONE)
 
 
 @pytest.mark.task(2)
@@ -111,7 +126,7 @@ def test_one_feature(submission, rng):
         a, b = torch.randn(n, 1, generator=rng), torch.randn(m, 1, generator=rng)
         expected = squared_distances(a, b)
         got = submission.pairwise_squared_distance(a, b)
-        check_near(got, expected, hint="Does a step of yours drop axes of size 1?")
+        check_near(got, expected, hint=ONE)
 
 
 @pytest.mark.task(2)
@@ -121,8 +136,8 @@ def test_float64_is_kept_and_used(submission, rng):
     b = torch.randn(7, 5, generator=rng, dtype=torch.float64)
     expected = squared_distances(a, b)
     got = submission.pairwise_squared_distance(a, b)
-    hint = "About 8 right digits are the mark of float32. Is there a conversion, or a new tensor without a dtype?"
-    check_near(got, expected, hint=hint, part=1e-12)
+    hint = "About 8 right digits are the mark of float32, fewer that of something added. What loses the others?"
+    check_near(got, expected, hint=beyond_rounding(got, expected, hint), part=1e-12)
 
 
 @pytest.mark.task(2)
@@ -131,7 +146,9 @@ def test_float32_is_kept(submission, rng):
     a, b = torch.randn(5, 3, generator=rng), torch.randn(8, 3, generator=rng)
     expected = squared_distances(a, b)
     got = submission.pairwise_squared_distance(a, b)
-    check_near(got, expected, hint="The result has the dtype of the inputs.")
+    check_near(
+        got, expected, hint="Work one entry out by hand. Is it the formula that is off, or the way back to float32?"
+    )
 
 
 @pytest.mark.task(2)
@@ -231,7 +248,10 @@ def test_float64_far_from_the_origin(submission, rng):
     b = 1000 + torch.randn(17, 8, generator=rng, dtype=torch.float64)
     expected = squared_distances(a, b)
     got = submission.pairwise_squared_distance(a, b)
-    check_tensor(got, expected, rtol=1e-6, atol=0.0, hint="Is float64 still float64 in every step?")
+    hint = beyond_rounding(
+        got, expected, "float64 keeps about 16 digits. Which of your steps keeps fewer, or adds something?"
+    )
+    check_tensor(got, expected, rtol=1e-6, atol=0.0, hint=confusion(got, expected) or hint)
 
 
 @pytest.mark.task(3)
@@ -252,7 +272,8 @@ def test_small_and_large_units(submission, rng):
         a, b = scale * torch.randn(14, 8, generator=rng), scale * torch.randn(19, 8, generator=rng)
         expected = squared_distances(a, b)
         got = submission.pairwise_squared_distance(a, b)
-        check_near(got, expected, hint="A constant that is small in one unit is large in another. Did you add one?")
+        hint = "A constant that is small in one unit is large in another. Did you add one?"
+        check_near(got, expected, hint=beyond_rounding(got, expected, hint))
 
 
 @pytest.mark.task(3)
@@ -264,7 +285,8 @@ def test_equal_and_almost_equal_rows_are_never_negative(submission, rng):
             b = torch.cat((a, a * (1 + 4 * torch.finfo(dtype).eps), a[:20] + 1))
             expected = squared_distances(a, b)
             got = submission.pairwise_squared_distance(a, b)
-            check_near(got, expected, hint="Rows that are equal: what is left when the terms cancel?")
+            hint = "How large are the terms here, and how many of their digits are left when they cancel?"
+            check_near(got, expected, hint=hint)
             check_never_negative(got)
 
 
@@ -280,7 +302,7 @@ def test_a_set_against_itself(submission, rng):
         x = offset + torch.randn(120, 16, generator=rng)
         expected = squared_distances(x, x)
         got = submission.run(itself, x, call="pairwise_squared_distance(x, x)")
-        hint = "What is left of your terms for equal rows? And does a step that changes a change b as well?"
+        hint = "a and b are one tensor here. Does a step that writes into a change b as well? Do large terms cancel?"
         check_near(got, expected, hint=hint)
         check_never_negative(got)
 
@@ -316,8 +338,10 @@ def check_gradients(submission, a: Tensor, b: Tensor, weights: Tensor, of: str =
     reply = submission.run(gradients, a, b, weights, "a" in of, "b" in of, call=call)
     out, grad_a, grad_b = reply if type(reply) is tuple and len(reply) == 3 else (reply, None, None)
     check_near(out, expected, hint="The values come first, then their gradients.")
-    hint = "Is every step from this input to the result one that autograd sees, and one that follows the formula?"
     for name, wanted, grad in (("a", expected_a, grad_a), ("b", expected_b, grad_b)):
+        hint = "Autograd differentiates what you calculate. Where is that not the formula: a bound, an average?"
+        if grad is None:
+            hint = f"No gradient arrives at {name}. Between it and the result, which step does autograd not see?"
         if name not in of or (grad is None and expected.numel() == 0):
             continue  # an empty result may be a new tensor: nothing depends on the input either way
         atol = 1e-9 * float(wanted.abs().max())
@@ -359,6 +383,15 @@ def inputs_afterwards(sub, a, b):
     return a.view(torch.int32), b.view(torch.int32)
 
 
+def changed(name: str, after: object, before: Tensor) -> str:
+    """The first number that is another one, as a float: its bits alone say little."""
+    if type(after) is not Tensor or after.dtype != before.dtype or after.shape != before.shape:
+        return ""
+    row, column = (after != before).nonzero()[0].tolist() if not torch.equal(after, before) else (0, 0)
+    old, new = (bits.view(torch.float32)[row, column].item() for bits in (before, after))
+    return f"{name}[{row}, {column}] was {old:.9g} and is {new:.9g} now. "
+
+
 @pytest.mark.task(4)
 def test_the_inputs_are_unchanged(submission, rng):
     """The caller's tensors are the same afterwards, bit for bit."""
@@ -367,9 +400,12 @@ def test_the_inputs_are_unchanged(submission, rng):
     bits_a, bits_b = a.clone().view(torch.int32), b.clone().view(torch.int32)
     reply = submission.run(inputs_afterwards, a, b, call="pairwise_squared_distance(a, b), then a look at a and b")
     after_a, after_b = reply if type(reply) is tuple and len(reply) == 2 else (reply, reply)
-    hint = "Which of your steps write into an existing tensor? Undoing them does not bring the last bits back."
-    check_tensor(after_a, bits_a, rtol=0.0, atol=0.0, what="the bits of a", hint=hint)
-    check_tensor(after_b, bits_b, rtol=0.0, atol=0.0, what="the bits of b", hint=hint)
+    hint = (
+        "Which of your steps write into a tensor that exists already? Undoing them does not bring the last bits back."
+    )
+    for name, after, bits in (("a", after_a, bits_a), ("b", after_b, bits_b)):
+        what = f"{name} afterwards, its bits read as integers"
+        check_tensor(after, bits, rtol=0.0, atol=0.0, what=what, hint=changed(name, after, bits) + hint)
 
 
 # Task 5: the cost
@@ -406,7 +442,8 @@ def test_more_rows_do_not_mean_more_calls(submission):
         check(type(counts) is list and len(counts) == 2, expected="two counts of calls", got=repr(counts)[:80])
         few, many = counts
         hint = "Which loop, comprehension or list runs over rows? One operation on a whole matrix can take its place."
-        check_equal(many, few, what=f"the number of torch calls with more rows in {what}", hint=hint)
+        due = f"as many torch calls with {more['ab'.index(what)]} rows in {what} as with {(40, 50)['ab'.index(what)]}"
+        check_equal(many, few, what=due, hint=hint)
 
 
 def on_the_cpu(sub, a, b):
@@ -422,6 +459,9 @@ def on_the_cpu(sub, a, b):
     return sub.pairwise_squared_distance(a.cpu(), b.cpu()).to(a.device)
 
 
+LARGE = "The values come before the memory. Are they right for a few rows, in the tests of task 1?"
+
+
 @pytest.mark.task(5)
 def test_memory_for_many_rows(submission, rng):
     """1500 by 2900 rows of 64 features: room for 8 matrices [N, M], and far too little for one block [N, M, d]."""
@@ -435,7 +475,7 @@ def test_memory_for_many_rows(submission, rng):
     submission.run(on_the_cpu, a[:20], b[:30], call="pairwise_squared_distance(a[:20], b[:30])")  # libraries load once
     with submission.measured() as usage:
         got = submission.run(on_the_cpu, a, b, call=call, timeout=40)  # memory is the question here
-    check_tensor(got, expected, rtol=0.0, atol=NEAR * float(expected.max()), hint="Many rows, the same formula.")
+    check_tensor(got, expected, rtol=0.0, atol=NEAR * float(expected.max()), hint=LARGE)
     check(
         usage.extra_memory_bytes < budget,
         expected=f"at most {budget / 1e6:.0f} MB beyond the inputs, which is 8 * N * M * 4 bytes",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grader.checks import check, check_equal, check_raises, check_tensor
+from grader.checks import NOTHING, check, check_equal, check_raises, check_tensor
 
 # How a case spells the sizes of `Reshape`: an argument each, or one argument that holds them all.
 SPELLINGS = ("sizes", "tuple", "list", "torch.Size")
@@ -20,6 +20,23 @@ def spelled(shape: tuple, spelling: str) -> tuple[list, str]:
         return list(shape), f"Reshape({', '.join(map(repr, shape))})"
     kind = {"tuple": tuple, "list": list, "torch.Size": torch.Size}[spelling]
     return [kind(shape)], f"Reshape({kind(shape)!r})"
+
+
+# What to think about, by the way in which a result is wrong
+
+BATCH = "The first size of the result is the number of samples, as it came. Which step of yours lets it change?"
+ORDER = (
+    "The shape is right, and elements stand in another place. A sample is read row by row: in what order do you read?"
+)
+
+
+def cause(got: object, expected: torch.Tensor, hint: str) -> str:
+    """The hint for a batch that changed or elements that moved; otherwise that of the test."""
+    if type(got) is not torch.Tensor:
+        return NOTHING if got is None else hint
+    if got.shape == expected.shape:
+        return ORDER
+    return BATCH if got.shape[:1] != expected.shape[:1] else hint
 
 
 # Drivers
@@ -60,7 +77,8 @@ def test_four_ways_to_give_the_sizes(submission):
         x = numbered(5, 6)
         got = submission.run(forward, args, x, call=f"{call}(x) with x of shape (5, 6)")
         hint = "What does *shape hold when one argument comes that is a tuple or a list itself?"
-        check_tensor(got, x.reshape(5, 2, 3), hint=hint)
+        expected = x.reshape(5, 2, 3)
+        check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(1)
@@ -70,7 +88,8 @@ def test_a_single_size(submission):
         args, call = spelled((12,), spelling)
         x = numbered(5, 3, 4)
         got = submission.run(forward, args, x, call=f"{call}(x) with x of shape (5, 3, 4)")
-        check_tensor(got, x.reshape(5, 12), hint="How do you tell one size from one tuple with one size in it?")
+        expected, hint = x.reshape(5, 12), "How do you tell one size from one tuple with one size in it?"
+        check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(1)
@@ -81,7 +100,11 @@ def test_no_sizes_give_one_number_per_sample(submission):
             args, call = spelled((), spelling)
             x = numbered(5, *sample)
             got = submission.run(forward, args, x, call=f"{call}(x) with x of shape {tuple(x.shape)}")
-            check_tensor(got, x.reshape(5), hint="The product of no sizes at all: what is it?")
+            expected, hint = (
+                x.reshape(5),
+                "A sample has one element here. How many axes are left when it gets no sizes?",
+            )
+            check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(1)
@@ -98,9 +121,9 @@ def test_the_order_of_the_elements_stays(submission):
         x = numbered(7, *before)
         args, call = spelled(after, "sizes")
         got = submission.run(forward, args, x, call=f"{call}(x) with x of shape {tuple(x.shape)}")
-        check_tensor(
-            got, x.reshape(7, *after), hint="A new shape moves no element past another. Which step of yours does?"
-        )
+        expected = x.reshape(7, *after)
+        hint = "Which sizes were asked for, and which of them does the result have after its first one?"
+        check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(1)
@@ -109,11 +132,9 @@ def test_any_number_of_samples(submission):
     for batch in [0, 1, 2, 6]:
         x = numbered(batch, 6)
         got = submission.run(forward, [2, 3], x, call=f"Reshape(2, 3)(x) with x of shape ({batch}, 6)")
-        check_tensor(
-            got,
-            x.reshape(batch, 2, 3),
-            hint="Which of the sizes in the result does the layer not know when it is made?",
-        )
+        expected = x.reshape(batch, 2, 3)
+        hint = "Which of the sizes in the result does the layer not know when it is made?"
+        check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(1)
@@ -124,9 +145,9 @@ def test_one_layer_for_batches_of_many_sizes(submission):
     got = submission.run(forward_each, [2, 2], *batches, call=call)
     check(type(got) is list and len(got) == 4, expected="four results", got=repr(got)[:80])
     for x, result in zip(batches, got, strict=True):
-        check_tensor(
-            result, x.reshape(-1, 2, 2), what=f"{len(x)} samples", hint="Does the layer remember the first batch?"
-        )
+        expected, hint = x.reshape(-1, 2, 2), "Does the layer remember the first batch?"
+        what = f"{len(x)} sample{'s' if len(x) > 1 else ''}"
+        check_tensor(result, expected, what=what, hint=cause(result, expected, hint))
 
 
 @pytest.mark.task(1)
@@ -136,7 +157,8 @@ def test_any_dtype(submission):
         x = numbered(3, 4, dtype=dtype)
         name = str(dtype).removeprefix("torch.")
         got = submission.run(forward, [2, 2], x, call=f"Reshape(2, 2)(x) with x of shape (3, 4), {name}")
-        check_tensor(got, x.reshape(3, 2, 2), rtol=0.0, atol=0.0, hint="Which step of yours makes a new tensor?")
+        expected, hint = x.reshape(3, 2, 2), "Which step of yours makes a new tensor?"
+        check_tensor(got, expected, rtol=0.0, atol=0.0, hint=cause(got, expected, hint))
 
 
 def forward_out_of_order(sub, args, x, how):
@@ -167,7 +189,8 @@ def test_input_that_is_not_contiguous(submission):
         args = list(expected.shape[1:])
         call = f"Reshape({args[0]}, {args[1]})(x) with x of shape {tuple(seen.shape)}, not contiguous ({how})"
         got = submission.run(forward_out_of_order, args, x, how, call=call)
-        check_tensor(got, expected, hint="What do view and reshape have in common, and when does one of them give up?")
+        hint = "An element is where its index says, wherever it lies in memory. What does your layer go by?"
+        check_tensor(got, expected, hint=hint)
 
 
 # Task 2: one size is worked out
@@ -189,11 +212,9 @@ def test_one_size_is_worked_out(submission):
             x = numbered(5, *before)
             args, call = spelled(given, spelling)
             got = submission.run(forward, args, x, call=f"{call}(x) with x of shape {tuple(x.shape)}")
-            check_tensor(
-                got,
-                x.reshape(5, *after),
-                hint="How many elements has ONE sample, and how many do the other sizes take?",
-            )
+            expected = x.reshape(5, *after)
+            hint = "How many elements has ONE sample, and how many do the other sizes take?"
+            check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(2)
@@ -215,7 +236,8 @@ def test_a_sample_without_elements(submission):
             x = torch.zeros(batch, *before)
             args, call = spelled(given, "sizes")
             got = submission.run(forward, args, x, call=f"{call}(x) with x of shape {tuple(x.shape)}")
-            check_tensor(got, torch.zeros(batch, *after), hint="Which number times the other sizes gives 0 elements?")
+            expected, hint = torch.zeros(batch, *after), "Which number times the other sizes gives 0 elements?"
+            check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(2)
@@ -226,8 +248,9 @@ def test_the_size_is_worked_out_anew_for_every_batch(submission):
     got = submission.run(forward_each, [2, -1], *batches, call=call)
     check(type(got) is list and len(got) == 3, expected="three results", got=repr(got)[:80])
     for x, result, rest in zip(batches, got, (3, 5, 4), strict=True):
-        hint = "What does the layer keep from one call to the next?"
-        check_tensor(result, x.reshape(len(x), 2, rest), what=f"x of shape {tuple(x.shape)}", hint=hint)
+        expected, hint = x.reshape(len(x), 2, rest), "What does the layer keep from one call to the next?"
+        what = f"for x of shape {tuple(x.shape)}"
+        check_tensor(result, expected, what=what, hint=cause(result, expected, hint))
 
 
 # Task 3: what does not fit
@@ -289,9 +312,8 @@ def test_what_fits_is_not_refused(submission):
         x = numbered(3, *before)
         args, call = spelled(tuple(size or -1 for size in given), "sizes")
         got = submission.run(forward, args, x, call=f"{call}(x) with x of shape {tuple(x.shape)}")
-        check_tensor(
-            got, x.reshape(3, *given), hint="Work out by hand how many elements a sample has, and how many fit."
-        )
+        expected, hint = x.reshape(3, *given), "How many elements has a sample here, and how many do the sizes ask for?"
+        check_tensor(got, expected, hint=cause(got, expected, hint))
 
 
 @pytest.mark.task(3)
@@ -323,19 +345,27 @@ def as_a_module(sub, x):
         "parameters": len(list(layer.parameters())),
         "buffers": len(list(layer.buffers())),
         "state": list(layer.state_dict()),
-        "hook": seen,
+        "shapes that a hook sees": seen,
     }
+
+
+def module_hint(got: object) -> str:
+    """By the first of the things seen that is not as it should be."""
+    seen = got if type(got) is dict else {}
+    if not seen.get("module"):
+        return "Only what derives from nn.Module can stand among layers. What does your class derive from?"
+    if seen.get("parameters") or seen.get("buffers") or seen.get("state"):
+        return "What the layer needs to know is settled when it is made. What is in it that would be trained or saved?"
+    return "A hook sees the output whenever a module is called. Who does the calling: nn.Module, or a method of yours?"
 
 
 @pytest.mark.task(4)
 def test_a_module_without_parameters_or_buffers(submission):
     """The layer is an nn.Module, with hooks that fire, and it has nothing to learn and nothing to save."""
-    expected = {"module": True, "parameters": 0, "buffers": 0, "state": [], "hook": [[4, 2, 3]]}
+    expected = {"module": True, "parameters": 0, "buffers": 0, "state": [], "shapes that a hook sees": [[4, 2, 3]]}
     call = "layer = Reshape(2, 3), layer(x), then layer.parameters(), buffers() and state_dict()"
     got = submission.run(as_a_module, numbered(4, 6), call=call)
-    check_equal(
-        got, expected, hint="Derive from nn.Module, let it do the calling, and keep nothing that it would save."
-    )
+    check_equal(got, expected, what="what torch sees in the layer", hint=module_hint(got))
 
 
 def in_a_sequence(sub, x, weight, bias):
@@ -367,7 +397,7 @@ def test_in_a_sequential_network(submission, rng):
     out, gradient = reply if type(reply) is tuple and len(reply) == 2 else (reply, None)
     hint = "Run the layers one by one and print the shape after each."
     check_tensor(out, expected.detach().float(), rtol=1e-4, atol=1e-5, hint=hint)
-    what, hint = "the gradient of the linear layer", "Does the graph survive your layer?"
+    what, hint = "the gradient of the linear layer", "Between its output and the result, which step leaves the graph?"
     check_tensor(gradient, leaf.grad.float(), rtol=1e-4, atol=1e-5, what=what, hint=hint)
 
 
@@ -397,8 +427,8 @@ def test_gradients_pass_through(submission, rng):
             call = f"{call}(x).backward(upstream) with x of shape {tuple(seen.shape)} ({how})"
             reply = submission.run(gradient_through, args, x, upstream, how, call=call)
             out, gradient = reply if type(reply) is tuple and len(reply) == 2 else (reply, None)
-            check_tensor(out, expected, hint="The values come first, then their gradients.")
-            hint = "Which step of yours leaves the graph: detach, .data, NumPy, or a tensor made anew?"
+            check_tensor(out, expected, hint=cause(out, expected, "The values come first, then their gradients."))
+            hint = "A gradient goes back the way that the values came. Which step of yours does autograd not see?"
             check_tensor(
                 gradient, back.transpose(1, 2) if how == "swapped" else back, what="the gradient of x", hint=hint
             )
@@ -426,7 +456,8 @@ def test_nothing_is_printed(submission):
     """A layer runs thousands of times: it says nothing unless it is asked."""
     call = "layer = Reshape(2, -1), layer(x), repr(layer), layer(bad), Reshape(0)"
     got = submission.run(what_is_printed, numbered(3, 6), numbered(3, 7), call=call)
-    check_equal(got, "", what="the printed text", hint="Is a line left from the search for a bug?")
+    hint = "Is a line left from the search for a bug?"
+    check_equal(got, "", what="the printed text (nothing)", hint=hint)
 
 
 @pytest.mark.task(4)
@@ -438,7 +469,7 @@ def test_repr_shows_the_sizes_as_given(submission):
             got = submission.run(
                 reprs, args, numbered(4, 6), call=f"layer = {call}, repr(layer), layer(x), repr(layer)"
             )
-            hint = "nn.Module writes the name and the brackets. Which method gives what stands between them?"
+            hint = "nn.Module writes the name and the brackets. What stands between them, and is it what was given?"
             check_equal(got, (expected, expected), what="repr before and after use", hint=hint)
 
 
@@ -452,7 +483,7 @@ def test_repr_without_sizes(submission):
             got,
             ("Reshape()", "Reshape()"),
             what="repr before and after use",
-            hint="What do you join when nothing is there?",
+            hint="No sizes were given, in whichever way. What stands between the brackets then?",
         )
 
 
@@ -484,7 +515,7 @@ def test_a_size_that_is_none(submission):
     for given in BAD_SIZES:
         for spelling in ["sizes", "tuple", "list"]:
             args, call = spelled(given, spelling)
-            hint = "Which values are sizes? Go through them when the layer is made: type, value, and how many are -1."
+            hint = "Which values are sizes, and when is it known that this is none: now, or with the first batch?"
             check_raises(ValueError, submission.run, only_made, args, call=call, hint=hint)
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grader.checks import check, check_close, check_equal, check_raises, check_tensor
+from grader.checks import NOTHING, check, check_close, check_equal, check_raises, check_tensor, same, show
 
 State = dict[str, Tensor]
 Batch = list[Tensor]  # [inputs, targets], as a DataLoader gives it
@@ -82,11 +82,24 @@ def check_state(got: State, expected: State, what: str, hint: str) -> None:
     check(
         type(got) is dict and list(got) == list(expected),
         expected=f"the model's {', '.join(expected)}",
-        got=f"{', '.join(map(str, got)) if type(got) is dict else got}",
+        got=f"{', '.join(map(str, got)) if type(got) is dict else show(got)}",
         hint=hint,
     )
     for name, value in expected.items():
         check_tensor(got[name], value, rtol=1e-6, atol=1e-9, what=f"{what} {name}", hint=hint)
+
+
+def modes_in_words(passes) -> str:
+    """The mode of each forward pass, as far as its modules agree on one."""
+    if type(passes) is not list or not all(type(flags) is list for flags in passes):
+        return show(passes)
+    words = ["training" if all(flags) else "mixed" if any(flags) else "evaluation" for flags in passes]
+    return ", ".join(words) or "no forward pass"
+
+
+def check_modes(got, expected: list[list[bool]], what: str, hint: str) -> None:
+    """Each module's flag in each forward pass, told as one word for each pass."""
+    check(same(got, expected), expected=f"{what}: {modes_in_words(expected)}", got=modes_in_words(got), hint=hint)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -131,7 +144,7 @@ def test_the_loss_before_the_step_is_returned_as_a_float(submission, rng):
     losses, _, _ = sgd(state, batches, lr=0.5)
     got = run_steps(submission, state, batches)
     hint = "Which loss did the forward pass give, before any weight moved? And is what you return a tensor or a number?"
-    check_close(got["losses"][0], losses[0], what="the loss", hint=hint)
+    check_close(got["losses"][0], losses[0], what="the loss before the step", hint=hint)
 
 
 @pytest.mark.task(1)
@@ -285,7 +298,9 @@ def normed_logits(state: State, inputs: Tensor) -> Tensor:
     return (scaled * state["norm.weight"] + state["norm.bias"]) @ state["head.weight"].T + state["head.bias"]
 
 
-LEFT_ALONE = "train_step may be called on a model that is deliberately in evaluation mode. Who decides on the mode?"
+LEFT_ALONE = (
+    "The caller has put this model, or a part of it, into evaluation mode on purpose. What in a step changes that?"
+)
 
 
 @pytest.mark.task(1)
@@ -299,7 +314,8 @@ def test_evaluation_mode_is_left_alone(submission, rng):
     expected = {name: value - 0.5 * gradients[name] if name in trained else value for name, value in state.items()}
     call = "model.eval(); train_step(model, ...)"
     got = submission.run(step_in_mode, state, *batch, 0.5, [False] * 4, call=call)
-    check_equal(got["after"], [False] * 4, what="the training flags afterwards", hint=LEFT_ALONE)
+    what = "the training flags of model, BatchNorm, dropout and head afterwards"
+    check_equal(got["after"], [False] * 4, what=what, hint=LEFT_ALONE)
     check_close(got["loss"], loss.item(), what="the loss in evaluation mode", hint=LEFT_ALONE)
     check_state(got["state"], expected, "after the step,", LEFT_ALONE)
 
@@ -310,8 +326,9 @@ def test_a_frozen_part_is_left_alone(submission, rng):
     state, (batch,) = normed_state(rng), random_batches(rng, 6)
     modes = [True, False, True, True]  # the model, its BatchNorm, its dropout, its head
     got = submission.run(step_in_mode, state, *batch, 0.5, modes, call="model.norm.eval(); train_step(model, ...)")
-    check_equal(got["after"], modes, what="the training flags afterwards", hint=LEFT_ALONE)
-    check_equal(got["seen"], [modes], what="the training flags in the forward pass", hint=LEFT_ALONE)
+    what = "the training flags of model, BatchNorm, dropout and head"
+    check_equal(got["after"], modes, what=f"{what} afterwards", hint=LEFT_ALONE)
+    check_equal(got["seen"], [modes], what=f"{what} in the forward pass", hint=LEFT_ALONE)
     statistics = "norm.running_mean"
     check_tensor(got["state"][statistics], state[statistics], what="the frozen running mean", hint=LEFT_ALONE)
 
@@ -328,7 +345,7 @@ def test_without_zero_grad_gradients_pile_up(submission, rng):
         weights = moved(weights, pile, lr=0.1)
     call = 'train_step(model, ..., forget="zero_grad"), three times'
     got = run_steps(submission, state, batches, lr=0.1, forget="zero_grad", stale=0.5, call=call)
-    hint = 'forget="zero_grad" leaves out one call and keeps the other two.'
+    hint = 'forget="zero_grad" leaves out one call. Which two are left, and does each of them still happen?'
     for number, loss in enumerate(losses):
         check_close(got["losses"][number], loss, what=f"the loss before step {number + 1}", hint=hint)
     check_state(got["weights"], weights, "after three steps,", hint)
@@ -343,7 +360,7 @@ def test_without_backward_there_is_nothing_to_step_along(submission, rng):
     nothing = {name: torch.zeros_like(value) for name, value in state.items()}
     call = 'train_step(model, ..., forget="backward"), twice'
     got = run_steps(submission, state, batches, forget="backward", stale=2.0, call=call)
-    hint = 'forget="backward" leaves out one call and keeps the other two. Where do gradients come from?'
+    hint = 'forget="backward" leaves out one call. What do the other two do to .grad and to the weights then?'
     for number, loss in enumerate(losses):
         check_close(got["losses"][number], loss, what=f"the loss of step {number + 1}", hint=hint)
     check_state(got["weights"], state, "after two steps,", hint)
@@ -358,7 +375,7 @@ def test_without_step_the_weights_stay(submission, rng):
     gradients = loss_and_gradients(state, batches[-1])[1]
     call = 'train_step(model, ..., forget="step"), twice'
     got = run_steps(submission, state, batches, forget="step", stale=2.0, call=call)
-    hint = 'forget="step" leaves out one call and keeps the other two. Which of them moves weights?'
+    hint = 'forget="step" leaves out one call. What do the other two do to .grad, and what moves the weights?'
     for number, loss in enumerate(losses):
         check_close(got["losses"][number], loss, what=f"the loss of step {number + 1}", hint=hint)
     check_state(got["weights"], state, "after two steps,", hint)
@@ -431,7 +448,7 @@ def batches_elsewhere(sub, name, state, batches):
     return {"result": got, "weights": dict(model.state_dict())}
 
 
-DEVICE = "A loader does not know where the model lives. What tells you the model's device?"
+DEVICE = "If this is right for batches beside the model: a loader does not know where the model lives. What tells you?"
 
 
 def run_elsewhere(submission, name, state, batches):
@@ -449,35 +466,6 @@ def test_train_step_moves_the_batch_to_the_models_device(submission, rng):
     got = run_elsewhere(submission, "train_step", state, batches)
     check_close(got["result"], losses[0], what="the loss", hint=DEVICE)
     check_state(got["weights"], weights, "after the step,", DEVICE)
-
-
-@pytest.mark.task(2)
-def test_train_epoch_moves_the_batches_to_the_models_device(submission, rng):
-    """Every batch goes where the model is, whatever device it came on."""
-    state, batches = random_state(rng), random_batches(rng, 4, 3)
-    losses, weights, _ = sgd(state, batches, lr=0.5)
-    got = run_elsewhere(submission, "train_epoch", state, batches)
-    check_close(got["result"], sample_mean(losses, batches), what="the epoch's loss", hint=DEVICE)
-    check_state(got["weights"], weights, "after the epoch,", DEVICE)
-
-
-@pytest.mark.task(3)
-def test_evaluate_moves_the_batches_to_the_models_device(submission, rng):
-    """Inputs and targets both go where the model is, whatever device they came on."""
-    state, batches = random_state(rng), random_batches(rng, 4, 3)
-    expected = scores(state, batches)
-    got = run_elsewhere(submission, "evaluate", state, batches)
-    check_scores(got["result"], *expected, hint=DEVICE)
-
-
-@pytest.mark.task(4)
-def test_fit_moves_the_batches_to_the_models_device(submission, rng):
-    """Training and validation batches both go where the model is, whatever device they came on."""
-    state, batches = random_state(rng), random_batches(rng, 4, 3)
-    expected, weights = simulate_fit(state, batches, batches, [0.5])
-    got = run_elsewhere(submission, "fit", state, batches)
-    check_rows(got["result"], expected, ("train_loss", "val_loss"), DEVICE)
-    check_state(got["weights"], weights, "after one epoch,", DEVICE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -517,7 +505,7 @@ def test_every_batch_trains_once_in_order(submission, rng):
     state, batches = random_state(rng), random_batches(rng, 5, 4, 6)
     _, weights, _ = sgd(state, batches, lr=0.25)
     got = submission.run(train_epochs, state, batches, 0.25, 0.0, 1, "list", call=EPOCH + " on three batches")
-    hint = "An epoch sees every batch once. How many steps did yours take, and on what?"
+    hint = "An epoch sees every batch once, in order. How many steps did yours take, and on what?"
     check_state(got["weights"], weights, "after the epoch,", hint)
 
 
@@ -604,7 +592,7 @@ def test_an_epoch_trains_in_training_mode(submission, rng):
     got = submission.run(watch_modes, "train_epoch", batches, 1, False, call="model.eval(); train_epoch(model, ...)")
     hint = "Dropout and BatchNorm ask their own flag how to behave. Who switches it on for training?"
     training = [[True] * 4] * 3
-    check_equal(got["seen"], training, what="the training flags in the three forward passes", hint=hint)
+    check_modes(got["seen"], training, "the modes of the three forward passes", hint)
     check_equal(got["tracked"], 3, what="the number of batches that BatchNorm has counted", hint=hint)
 
 
@@ -621,9 +609,19 @@ def train_on_nothing(sub, generator):
 @pytest.mark.parametrize("generator", [False, True])
 def test_training_on_an_empty_loader_is_refused(submission, generator):
     """There is no mean of nothing: an empty loader is a ValueError."""
-    hint = "What is the mean of no losses at all? Say it in words of your own instead of dividing."
+    hint = "What is the mean of no losses at all? There is none: what should the caller hear instead?"
     call = "train_epoch(model, loader, ...), the loader " + ("an empty generator" if generator else "an empty list")
     check_raises(ValueError, submission.run, train_on_nothing, generator, call=call, hint=hint)
+
+
+@pytest.mark.task(2)
+def test_train_epoch_moves_the_batches_to_the_models_device(submission, rng):
+    """Every batch goes where the model is, whatever device it came on."""
+    state, batches = random_state(rng), random_batches(rng, 4, 3)
+    losses, weights, _ = sgd(state, batches, lr=0.5)
+    got = run_elsewhere(submission, "train_epoch", state, batches)
+    check_close(got["result"], sample_mean(losses, batches), what="the epoch's loss", hint=DEVICE)
+    check_state(got["weights"], weights, "after the epoch,", DEVICE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -649,8 +647,8 @@ def check_scores(got, loss: float, accuracy: float, hint: str) -> None:
     check(
         type(got) is tuple and len(got) == 2,
         expected="a tuple of two floats, (loss, accuracy)",
-        got=f"a {type(got).__name__}" + (f" of {len(got)}" if type(got) in (tuple, list) else ""),
-        hint="A Python function that returns two values returns one tuple.",
+        got=show(got),
+        hint=NOTHING if got is None else "What does a Python function return that gives two values back?",
     )
     check_close(got[0], loss, what="the mean loss", hint=hint)
     check_close(got[1], accuracy, what="the accuracy", hint=hint)
@@ -758,6 +756,12 @@ def evaluate_and_watch(sub, state, batches, modes, fail_in):
 
 
 ALL_TRAINING = [True] * 5  # the model, the block in it, and in the block BatchNorm, dropout and head
+FLAGS = "the training flags of model, block, BatchNorm, dropout and head afterwards"
+
+
+def flags_in_words(modes: list[bool]) -> str:
+    on = [name for name, mode in zip(("model", "block", "BatchNorm", "dropout", "head"), modes, strict=True) if mode]
+    return f"on for {', '.join(on)}" if 0 < len(on) < len(modes) else "all on" if on else "all off"
 
 
 @pytest.mark.task(3)
@@ -773,7 +777,7 @@ def test_evaluation_happens_in_evaluation_mode(submission, rng):
     hint = (
         "With dropout on, two evaluations of one model differ. Which layers change with the mode, and who tells them?"
     )
-    check_equal(got["seen"], [[False] * 5] * 3, what="the training flags in the three forward passes", hint=hint)
+    check_modes(got["seen"], [[False] * 5] * 3, "the modes of the three forward passes", hint)
     check_scores(got["scores"], loss, accuracy, hint)
 
 
@@ -791,7 +795,7 @@ def test_evaluation_builds_no_graph(submission, rng):
     state, batches = normed_state(rng), random_batches(rng, 5, 4)
     got = submission.run(evaluate_and_watch, state, batches, ALL_TRAINING, "", call=EVALUATE)
     hint = "Evaluation mode changes what layers do, not what autograd keeps. What switches the recording off?"
-    check_equal(got["graph"], [False, False], what="whether the logits require a gradient, per batch", hint=hint)
+    check_equal(got["graph"], [False, False], what="logits.requires_grad in the two batches", hint=hint)
 
 
 @pytest.mark.task(3)
@@ -804,10 +808,15 @@ def test_every_modules_own_flag_is_as_before(submission, rng, modes):
     """A frozen BatchNorm stays frozen, a dropout that was kept on stays on: each module has a flag of its own."""
     state, batches = normed_state(rng), random_batches(rng, 5, 4)
     got = submission.run(
-        evaluate_and_watch, state, batches, modes, "", call=EVALUATE + f", the training flags being {modes}"
+        evaluate_and_watch,
+        state,
+        batches,
+        modes,
+        "",
+        call=EVALUATE + f", the training flags being {flags_in_words(modes)}",
     )
     hint = "model.training is the flag of one module. Whose flags does model.train() set, and whose did you note?"
-    check_equal(got["after"], modes, what="the training flags afterwards", hint=hint)
+    check_equal(got["after"], modes, what=FLAGS, hint=hint)
 
 
 @pytest.mark.task(3)
@@ -820,7 +829,7 @@ def test_flags_are_restored_after_an_exception(submission, rng, fail_in):
         evaluate_and_watch, state, batches, modes, fail_in, call=EVALUATE + f", with an exception from {fail_in}"
     )
     hint = "An exception leaves your function from the middle. Which lines run even then?"
-    check_equal(got["after"], modes, what="the training flags afterwards", hint=hint)
+    check_equal(got["after"], modes, what=FLAGS, hint=hint)
 
 
 def evaluate_on_nothing(sub, generator):
@@ -834,9 +843,18 @@ def evaluate_on_nothing(sub, generator):
 @pytest.mark.parametrize("generator", [False, True])
 def test_evaluating_an_empty_loader_is_refused(submission, generator):
     """No samples, no accuracy: an empty loader is a ValueError."""
-    hint = "A model without validation data is neither right nor wrong. Say it in words of your own."
+    hint = "Of no samples, how many are right? There is no such number: what should the caller hear instead?"
     call = "evaluate(model, loader, ...), the loader " + ("an empty generator" if generator else "an empty list")
     check_raises(ValueError, submission.run, evaluate_on_nothing, generator, call=call, hint=hint)
+
+
+@pytest.mark.task(3)
+def test_evaluate_moves_the_batches_to_the_models_device(submission, rng):
+    """Inputs and targets both go where the model is, whatever device they came on."""
+    state, batches = random_state(rng), random_batches(rng, 4, 3)
+    expected = scores(state, batches)
+    got = run_elsewhere(submission, "evaluate", state, batches)
+    check_scores(got["result"], *expected, hint=DEVICE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -900,13 +918,18 @@ def run_fit(submission, state, train, validation, epochs, *, lr=0.25, second_lr=
 def check_rows(got, expected: list[dict], keys: tuple[str, ...], hint: str) -> None:
     check(
         type(got) is list and len(got) == len(expected) and all(type(row) is dict for row in got),
-        expected=f"a list of {len(expected)} dicts",
-        got=f"a {type(got).__name__}" + (f" of {len(got)}" if type(got) in (tuple, list) else ""),
-        hint="A row per epoch, each a dict, in a list.",
+        expected=f"a list of {len(expected)} dict{'s' if len(expected) > 1 else ''}",
+        got=f"a list of {len(got)}" if type(got) is list and len(got) != len(expected) else show(got),
+        hint=NOTHING if got is None else "What is kept of each epoch, and in what is it collected?",
     )
     for row, wanted in zip(got, expected, strict=True):
         for key in keys:
-            check(key in row, expected=f"a row with the key {key!r}", got=f"a row with {list(row)}", hint=hint)
+            check(
+                key in row,
+                expected=f"a row with the key {key!r}",
+                got=f"a row with {', '.join(map(str, row))}",
+                hint=hint,
+            )
             what = f"{key} of epoch {wanted['epoch']}"
             if key == "epoch":
                 check_equal(row[key], wanted[key], what=what, hint=hint)
@@ -929,7 +952,7 @@ def test_a_row_per_epoch_with_its_keys_and_types(submission, rng):
         check(
             type(seconds) is float and 0 <= seconds <= elapsed,
             expected="seconds: a float, at least 0 and at most what the whole call took",
-            got=f"seconds: {seconds!r}",
+            got=f"seconds: {show(seconds)}" if "seconds" in row else "a row without this key",
             hint="A duration is the difference of two readings of a clock. Which clock never runs backwards?",
         )
 
@@ -951,7 +974,9 @@ def test_no_epochs_no_rows(submission, rng):
     state, train, validation = random_state(rng), random_batches(rng, 4), random_batches(rng, 5)
     got = run_fit(submission, state, train, validation, 0, call=FIT.format(0))
     check_equal(got["rows"], [], what="the rows", hint="How often does a loop over no epochs run?")
-    check_state(got["weights"], state, "after no epochs,", "Nobody asked for any training.")
+    check_state(
+        got["weights"], state, "after no epochs,", "Nobody asked for any training. What comes before your loop?"
+    )
 
 
 @pytest.mark.task(4)
@@ -1008,7 +1033,7 @@ def test_every_epoch_trains_in_training_mode_and_validates_in_evaluation_mode(su
     got = submission.run(watch_modes, "fit", batches, 3, False, call=FIT.format(3) + ", on a model with dropout")
     hint = "Each epoch needs both modes, one after the other. Write down the model's mode at the start of epoch 2."
     expected = [[True] * 4, [True] * 4, [False] * 4] * 3  # two training batches, one of validation
-    check_equal(got["seen"], expected, what="the training flags, forward pass by forward pass", hint=hint)
+    check_modes(got["seen"], expected, "the modes of the forward passes, three to an epoch", hint)
     check_equal(got["tracked"], 6, what="the number of batches that BatchNorm has counted", hint=hint)
 
 
@@ -1019,10 +1044,20 @@ def test_fitting_on_an_empty_loader_is_refused(submission, rng, empty):
     state, batches = random_state(rng), random_batches(rng, 4)
     train, validation = ([], batches) if empty == "train_loader" else (batches, [])
     settings = {"lr": 0.1, "second_lr": 0.1, "momentum": 0.0}
-    hint = "The functions that you call per epoch know what to do with an empty loader. Do they get to say it?"
+    hint = "Who would notice an empty loader in each epoch, and does what they say about it reach the caller?"
     call = FIT.format(1) + f", {empty} empty"
     arguments = (fit_network, state, train, validation, settings, 1, "")
     check_raises(ValueError, submission.run, *arguments, call=call, hint=hint)
+
+
+@pytest.mark.task(4)
+def test_fit_moves_the_batches_to_the_models_device(submission, rng):
+    """Training and validation batches both go where the model is, whatever device they came on."""
+    state, batches = random_state(rng), random_batches(rng, 4, 3)
+    expected, weights = simulate_fit(state, batches, batches, [0.5])
+    got = run_elsewhere(submission, "fit", state, batches)
+    check_rows(got["result"], expected, ("train_loss", "val_loss"), DEVICE)
+    check_state(got["weights"], weights, "after one epoch,", DEVICE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.checks import check, check_close, check_equal, check_raises, check_tensor
+from grader.checks import NOTHING, check, check_close, check_equal, check_raises, check_tensor, show
 
 State = dict[str, Tensor]
 NAN = math.nan
@@ -92,7 +92,8 @@ def check_rows(
             if part == "best" and due["best"] is not None:
                 check_close(row["best"], due["best"], rel=0.0, what=what, hint=hint)
             elif part not in ("best", "best_step") or due["best"] is not None:
-                check_equal(row[part], due[part], what=what, hint=hint)
+                nothing = part == "returned" and row[part] is None
+                check_equal(row[part], due[part], what=what, hint=NOTHING if nothing else hint)
 
 
 BUFFERS = "That one is a buffer, no parameter, and belongs to the state as much. Which method of a model gives both?"
@@ -107,7 +108,7 @@ def check_state(
     check(
         keys == set(expected),
         expected=f"{what}: a state_dict with the keys {', '.join(expected)}",
-        got=f"the keys {', '.join(map(str, got)) or '(none)'}" if type(got) is dict else str(got),
+        got=f"the keys {', '.join(map(str, got)) or '(none)'}" if type(got) is dict else show(got),
         hint=buffers if "0.weight" in keys and "1.running_mean" not in keys else hint,
     )
     for key, value in expected.items():
@@ -158,7 +159,7 @@ def check_watched(submission, metrics: list[float], parts: tuple[str, ...], hint
 @pytest.mark.task(1)
 def test_it_stops_at_the_last_bad_call_that_patience_allows(submission):
     """With a patience of n, the nth bad call in a row says stop: not the one before it, and not the one after."""
-    hint = "Count the bad calls in a row, this one included. At which count is the patience at its end?"
+    hint = "Which calls were bad, and how many in a row is that now, this one included? What does patience say of it?"
     for patience in (2, 1, 5):
         metrics = [4.0, 3.0, *(5.0 + n for n in range(patience + 1))]
         check_watched(submission, metrics, RETURNED, hint, patience=patience)
@@ -185,7 +186,7 @@ def test_the_first_number_is_better_than_nothing(submission):
 @pytest.mark.task(1)
 def test_a_tie_is_no_improvement(submission):
     """The same metric again is a bad call: a plateau ends a training too."""
-    hint = "Which of < and <= lets a plateau go on for ever?"
+    hint = "How large is the gain of a tie, and is it more than min_delta? Nobody set that, so it is 0."
     for mode in ("min", "max"):
         check_watched(submission, [2.0, 2.0, 2.0], ("returned", *BEST, "bad_steps"), hint, patience=2, mode=mode)
 
@@ -194,7 +195,7 @@ def test_a_tie_is_no_improvement(submission):
 def test_a_gain_must_be_more_than_min_delta(submission):
     """A gain of exactly min_delta is not more than min_delta; the smallest bit more is."""
     metrics = [4.0, 3.5, 3.5 - 2.0**-10, 3.0, 3.0 - 2.0**-10, 2.5]
-    hint = "`min_delta` is a gain in the metric's own unit. What of a gain that is exactly as large?"
+    hint = "How large is this gain over the best so far? Is that more than min_delta, exactly as much, or less?"
     check_watched(submission, metrics, (*BEST, "bad_steps"), hint, patience=3, min_delta=0.5)
 
 
@@ -202,7 +203,7 @@ def test_a_gain_must_be_more_than_min_delta(submission):
 def test_in_max_mode_larger_is_better_by_more_than_min_delta(submission):
     """In max mode the best rises, and min_delta is measured upwards."""
     metrics = [0.5, 0.625, 0.6875, 0.25, 0.8125, 1.0, -1.0]
-    hint = "Turn every comparison round for max, and look at the sign of min_delta once more."
+    hint = "In mode max a gain is measured upwards. How large is this one, and is it more than min_delta?"
     check_watched(submission, metrics, (*BEST, "bad_steps"), hint, patience=3, min_delta=0.125, mode="max")
 
 
@@ -218,7 +219,7 @@ def test_many_small_gains_add_up(submission):
 def test_better_than_the_call_before_is_not_better_than_the_best(submission):
     """A recovery from a bad epoch is still a bad epoch, as long as the best was better."""
     metrics = [2.0, 6.0, 5.0, 4.0, 3.0]
-    hint = "Compared with what does your metric improve?"
+    hint = "Each metric is compared with one number. Which one, and did a worse epoch change it?"
     check_watched(submission, metrics, ("returned", *BEST, "bad_steps"), hint, patience=4)
 
 
@@ -272,8 +273,9 @@ def test_nothing_is_bad_before_the_first_call(submission):
     """A fresh stopper has seen no bad step and has not stopped."""
     call = "stopper = EarlyStopping(patience=3), and no step yet"
     bad_steps, stopped = submission.run(before_the_first_call, call=call)
-    check_equal(bad_steps, 0, what="bad_steps", hint="Attributes can be read at any time, before the first step too.")
-    check_equal(stopped, False, what="stopped", hint="Attributes can be read at any time, before the first step too.")
+    hint = "Attributes can be read at any time, before the first step too. What has happened by then?"
+    check_equal(bad_steps, 0, what="bad_steps", hint=hint)
+    check_equal(stopped, False, what="stopped", hint=hint)
 
 
 def watch_by_position(sub, metrics, arguments):
@@ -291,7 +293,8 @@ def test_the_arguments_have_an_order_and_defaults(submission):
         expected = [row["returned"] for row in worked_out(metrics, *arguments[:3])]
         call = f"EarlyStopping({', '.join(map(repr, arguments))}), then step(metric, model) on {written(metrics)}"
         got = submission.run(watch_by_position, metrics, arguments, call=call)
-        check_equal(got, expected, what="what step returned", hint="Compare your signature with the README's.")
+        hint = "If the other tests pass: in which order do your parameters come, and what is each when nobody gives it?"
+        check_equal(got, expected, what="what step returned", hint=hint)
 
 
 def watch_many(sub, stories):
@@ -319,7 +322,7 @@ def test_forty_wandering_metrics(submission, rng):
         stories.append((random_metrics(rng, 14, mode), settings))
     call = "EarlyStopping(...), step on 14 metrics; the same for 40 settings and metrics"
     got = submission.run(watch_many, stories, call=call)
-    hint = "Is the rule the same on paper: bad, how often in a row, and better than what?"
+    hint = "Play the calls up to this one through on paper: better than what, and how often bad in a row?"
     for (metrics, settings), rows in zip(stories, got, strict=True):
         given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
         check_rows(rows, metrics, worked_out(metrics, **settings), EVERYTHING, f"With {given}. {hint}")
@@ -505,13 +508,16 @@ def thaw_and_restore(sub, states, metrics):
     return dict(model.state_dict())
 
 
+FROZEN = "What is frozen today may train tomorrow. Which part of the model's state does your copy leave out?"
+
+
 @pytest.mark.task(2)
 def test_frozen_weights_are_part_of_the_state(submission, rng):
     """A layer that is frozen in the best epoch, and trained later, comes back as it was."""
     states = random_states(rng, 3)
     call = "model[0].requires_grad_(False), a step with metric 2.0, thawed, more epochs, then restore(model)"
     got = submission.run(thaw_and_restore, states, [2.0, 3.0, 4.0], call=call)
-    check_state(got, states, 0, "the restored model", "Is the state what trains today, or all there is?")
+    check_state(got, states, 0, "the restored model", FROZEN)
 
 
 def restore_elsewhere(sub, states, metrics):
@@ -656,6 +662,13 @@ def train_with_a_file(sub, states, metrics, patience, kind):
     return found
 
 
+def files(names: Any) -> str:
+    """What lies in a folder, in words."""
+    if type(names) is not list or not all(type(name) is str for name in names):
+        return show(names)
+    return f"a folder with {', '.join(names)}" if names else "an empty folder"
+
+
 FILE = "EarlyStopping(patience={}, path={}), epochs with metrics {}, and after each a look into the folder"
 
 
@@ -668,7 +681,7 @@ def check_files(submission, states, metrics, best: list[int | None], hint: str, 
             check_equal(found["names"], [], what=f"the names in the folder after call {number_of_call}", hint=hint)
             continue
         due = "best.pt" in found["names"]
-        check(due, expected=f"best.pt after call {number_of_call}", got=f"the names {found['names']}", hint=hint)
+        check(due, expected=f"best.pt after call {number_of_call}", got=files(found["names"]), hint=hint)
         check_state(found["inside"], states, epoch, f"the file after call {number_of_call}", hint)
 
 
@@ -707,7 +720,7 @@ def test_after_the_stop_a_better_metric_still_renews_the_file(submission, rng):
 @pytest.mark.task(3)
 def test_without_an_improvement_there_is_no_file(submission, rng):
     """As long as every metric is NaN there is nothing worth writing."""
-    hint = "Which weights would such a file hold?"
+    hint = "The file holds the best weights. Whose would they be at this moment, and is it written when there are some?"
     check_files(submission, random_states(rng, 3), [NAN, NAN, 2.0], [None, None, 2], hint)
 
 
@@ -717,7 +730,8 @@ def test_without_a_path_nothing_is_written(submission, rng):
     call = "EarlyStopping(patience=9), epochs with metrics 3.0, 2.0, 4.0, and after each a look into the folder"
     got = submission.run(train_with_a_file, random_states(rng, 3), [3.0, 2.0, 4.0], 9, "None", call=call)
     names = [found["names"] for found in got]
-    check_equal(names, [[]] * 3, what="the names in the folder", hint="Who asked for a file?")
+    hint = "Nobody asked for a file. Which statement writes one all the same, and where?"
+    check_equal(names, [[]] * 3, what="the names in the folder after each epoch", hint=hint)
 
 
 @pytest.mark.task(3)
@@ -902,7 +916,7 @@ def test_a_write_that_fails_leaves_the_old_file(submission, rng):
     check(
         "best.pt" in got[1]["names"],
         expected="best.pt, after the write that failed",
-        got=f"the names {got[1]['names']}",
+        got=files(got[1]["names"]),
         hint=hint,
     )
     check_state(got[1]["inside"], states, 0, "the file after the write that failed", hint)
@@ -991,7 +1005,7 @@ def test_the_best_weights_are_left_when_the_epochs_run_out(submission, rng):
     """The epochs run out before the patience does: the best weights are wanted all the same."""
     metrics = [4.0, 2.0, 3.0, 2.5]
     got, _, states = fit(submission, rng, metrics, 4, patience=9)
-    hint = "There are two ways out of your loop. Do both lead past restore?"
+    hint = "There are two ways out of your loop, by the stopper and by max_epochs. What is true after each of them?"
     check_equal(got["metrics"], metrics, what="the metrics", hint=hint)
     check_state(got["model"], states, 1, "the model at the end", hint, name="epoch")
 
@@ -1048,7 +1062,7 @@ def test_without_any_improvement_the_model_stays_as_it_is(submission, rng):
     got, _, states = fit(submission, rng, [NAN] * 5, 5, patience=3)
     hint = "restore raises where there is nothing to restore. What should fit do in that case, and how does it know?"
     due = type(got["metrics"]) is list and [type(metric) is float and metric != metric for metric in got["metrics"]]
-    check(due == [True] * 3, expected="the metrics: [nan, nan, nan]", got=f"{got['metrics']}", hint=hint)
+    check(due == [True] * 3, expected="the metrics: [nan, nan, nan]", got=show(got["metrics"]), hint=hint)
     check_state(got["model"], states, 2, "the model at the end", hint, name="epoch")
 
 
@@ -1102,7 +1116,12 @@ def test_gradient_descent_that_walks_past_the_best_point(submission, rng):
     got, found = submission.run(descend, start, train_target, val_target, 0.125, 3, 40, call=call)
     hint = "Print epoch, metric and weights side by side: where is the smallest metric, and where did you end?"
     count = len(got) if type(got) is list else None
-    check(count == epochs, expected=f"a list of {epochs} metrics", got=f"{got if count is None else count}", hint=hint)
+    check(
+        count == epochs,
+        expected=f"a list of {epochs} metrics",
+        got=show(got) if count is None else f"a list of {count}",
+        hint=hint,
+    )
     for epoch in range(epochs):
         check_close(got[epoch], metrics[epoch], rel=1e-9, what=f"the metric of epoch {epoch}", hint=hint)
     check_tensor(found, weights[best], what="the weights", hint=hint)

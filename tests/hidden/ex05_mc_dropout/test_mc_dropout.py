@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.checks import check, check_equal, check_raises, check_tensor, show
+from grader.checks import check, check_equal, check_raises, check_tensor, same, show
 
 State = dict[str, Tensor]
 
@@ -74,7 +74,7 @@ def test_every_kind_of_dropout_samples(submission):
                 bool((near_dropped | ((output - kept).abs() < 1e-4)).all()),
                 expected=f"{kind}(p=0.3): each 1 becomes {dropped:.4g} or {kept:.4g}",
                 got=f"{output.unique().numel()} different values, from {output.min():.4g} to {output.max():.4g}",
-                hint="The layer knows how to sample. It only wants to be told to.",
+                hint="A dropout layer knows how to sample once it is told to. What else happens to its values here?",
             )
             # 1000 masks at least (one for each of 20 x 50 channels): 2 exp(-2 · 1000 · 0.1²) = 4e-9
             share = float(near_dropped.double().mean())
@@ -82,7 +82,7 @@ def test_every_kind_of_dropout_samples(submission):
                 abs(share - p) < 0.1,
                 expected=f"{kind}(p=0.3): about 30 % dropped",
                 got=f"{share:.0%}",
-                hint="The probability of the layer stays as it is: p belongs to the model.",
+                hint="The rate p belongs to the model. What in your block changes how much is dropped?",
             )
         check(  # two masks of 1000 bits are equal with a probability of 0.58^1000
             not torch.equal(first, second),
@@ -237,7 +237,7 @@ def test_everything_else_evaluates(submission, rng):
     slope = (1 / 8 + 1 / 3) / 2  # RReLU's defaults: in training anything between, in evaluation the middle
     expected = {"RReLU": x * slope, "a module named dropout": x, "the model itself": x * slope}
     got = submission.run(pass_through_others, x, call="model.train(); " + BLOCK)
-    hint = "In the block training is for dropout layers alone. What made this module one, to your code?"
+    hint = "In the block only dropout layers train. Which of the others does your code switch on, or not switch off?"
     for who, output in expected.items():
         check_tensor(got[who], output, what=f"the output of {who}", hint=hint)
 
@@ -278,7 +278,16 @@ OWN_FLAG = "model.training is the flag of one module. Whose flags does model.tra
 def check_flags(got: list[bool], expected: list[bool], what: str, hint: str, names: tuple[str, ...] = MODULES) -> None:
     """Compares the training flags of modules, each told with its module's name."""
     got, expected = (dict(zip(names, flags, strict=True)) for flags in (got, expected))
-    check_equal(got, expected, what=f"the training flags {what}", hint=hint)
+    told = f"the training flags {what}: {flags_in_words(expected)}"
+    check(same(got, expected), expected=told, got=flags_in_words(got), hint=hint)
+
+
+def flags_in_words(flags: dict[str, bool]) -> str:
+    on, off = ([name for name, flag in flags.items() if flag is mode] for mode in (True, False))
+    if len(on) in (0, len(flags)):
+        return "all on" if on else "all off"
+    few, word = (on, "on") if len(on) <= len(off) else (off, "off")
+    return f"{word} for {', '.join(few)} alone"
 
 
 @pytest.mark.task(1)
@@ -637,6 +646,9 @@ def test_flags_are_as_before_a_prediction(submission, rng):
         check_flags(got["modes"], modes, "afterwards", OWN_FLAG, ("model", "BatchNorm", "Dropout", "Linear"))
 
 
+SWALLOWED = "Whoever asked for the prediction wants to hear that it failed. Where does the error end, in your code?"
+
+
 def predict_and_fail(sub, x, modes):
     from torch import nn
 
@@ -662,14 +674,14 @@ def test_a_model_that_fails_keeps_its_flags(submission):
     got = submission.run(predict_and_fail, torch.ones(2, 3), modes, call=call)
     hint = "Does your prediction go through the context manager that you wrote for this?"
     check_flags(got["modes"], modes, "afterwards", hint, ("model", "Linear", "Dropout", "the failing module"))
-    check_equal(got["passed_on"], True, what="whether the model's error comes out", hint="Who may swallow an error?")
+    check_equal(got["passed_on"], True, what="whether the model's error comes out", hint=SWALLOWED)
 
 
 @pytest.mark.task(2)
 def test_fewer_than_one_sample_is_refused(submission, rng):
     """No samples, no prediction: a ValueError."""
     state, x = random_state(rng), torch.randn(3, FEATURES, generator=rng)
-    hint = "What is the mean of no samples at all? Say it in words of your own, before the model is asked."
+    hint = "What would the probabilities of no samples be? When can that be known, and what should the caller hear?"
     for samples in (0, -3):
         check_raises(ValueError, run_predict, submission, state, x, samples, hint=hint)
 
@@ -703,7 +715,7 @@ def test_three_samples_worked_by_hand(submission):
         [[0.6, 0.1, 0.3], [0.3, 0.6, 0.1]],
     ]
     got = submission.class_histogram(torch.tensor(probs))
-    hint = "Row 0: the samples choose 0, 1, 0. Row 1: 2, 2, 1. Which counts does that give?"
+    hint = "Row 0: the samples choose 0, 1, 0. Row 1: 2, 2, 1. How often does each class occur in each row?"
     check_tensor(got, torch.tensor([[2, 1, 0], [0, 1, 2]]), what="the counts", hint=hint)
 
 
@@ -744,7 +756,12 @@ def test_more_samples_than_a_byte_holds(submission, rng):
     probs = random_probs(rng, 300, 2, 3) * 0.1
     probs[:, :, 1] = 0.8
     got = submission.class_histogram(probs)
-    check_tensor(got, torch.tensor([[0, 300, 0]] * 2), what="the counts", hint="In which dtype do you count?")
+    check_tensor(
+        got,
+        torch.tensor([[0, 300, 0]] * 2),
+        what="the counts",
+        hint="What is the largest number that your counts can hold? Look at their dtype on the way.",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -770,7 +787,7 @@ def test_predictive_entropy_worked_by_hand(submission):
     probs = torch.tensor([[UNSURE, SURE, [0.25, 0.75]]])
     expected = torch.tensor([math.log(2), 0.0, 0.25 * math.log(4) + 0.75 * math.log(4 / 3)])
     got = submission.predictive_entropy(probs)
-    hint = "One sample: H(p) = -sum of p ln p, with the natural logarithm, and 0 ln 0 = 0."
+    hint = "H(p) = -sum of p ln p. Which logarithm is that, what is 0 ln 0, and what is the sum over?"
     check_tensor(got, expected, what="H of (1/2, 1/2), (1, 0) and (1/4, 3/4)", hint=hint)
 
 
@@ -790,7 +807,7 @@ def test_mutual_information_worked_by_hand(submission):
     between = entropy(torch.tensor([0.7, 0.3])) - (entropy(torch.tensor([0.9, 0.1])) + math.log(2)) / 2
     expected = torch.tensor([0.0, math.log(2), 0.0, float(between)])
     got = submission.mutual_information(probs)
-    hint = "Total uncertainty less what the samples have each on their own. Which is subtracted from which?"
+    hint = "All the uncertainty, less what the samples have each on their own. What are these two numbers for each row?"
     check_tensor(got, expected, what="the mutual information of four rows", hint=hint)
 
 
@@ -830,7 +847,14 @@ def test_float64_stays_float64(submission, rng):
     for name, measure in MEASURES.items():
         expected = measure(probs)
         got = getattr(submission, name)(probs)
-        check_tensor(got, expected, rtol=0.0, atol=1e-5, what=name, hint="What on the way converts to float32?")
+        check_tensor(
+            got,
+            expected,
+            rtol=0.0,
+            atol=1e-5,
+            what=name,
+            hint="How many digits are right: about 7, or none? What on the way keeps fewer than float64 has?",
+        )
 
 
 @pytest.mark.task(4)
@@ -918,7 +942,7 @@ def pictures_of(submission, charts, call, name="chart.png", as_path=False, exist
     got = submission.run(draw, charts, name, as_path, existing, call=call)
     pictures = []
     for result in got:
-        hint = "Which file did savefig write? It looks at the path's suffix, unless it is told the format."
+        hint = "Which files are written, if any? savefig goes by the path's suffix, unless it is told the format."
         check_equal(result["files"], [name], what="the files in the folder", hint=hint)
         check(
             result["begins"] == "89 50 4e 47 0d 0a 1a 0a",

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grader.checks import check, check_equal, check_tensor, grading_device
+from grader.checks import check, check_equal, check_tensor, grading_device, show
 from grader.datasets import find_cifar10
 from grader.remote import on_cpu
 
@@ -195,6 +195,10 @@ def check_layout(got: dict, expected: Layout | State) -> None:
             hint = "Registered are layers in the order in which they are assigned to self. Is one missing, or too many?"
             if mine[1] is not None and shape is not None and len(mine[1]) == 1 and len(shape) > 1:
                 hint = "Right after a convolution comes its BN. Does a convolution have a bias, or is a BN too many?"
+            elif mine[1] is not None and shape is not None and len(mine[1]) == len(shape):
+                hint = (
+                    "Another layer's turn, or this one with other sizes? What decides its channels and its kernel here?"
+                )
             check(
                 mine[1] == shape,
                 expected=f"{kind} {place} of {len(shapes)}: {name} {shape}"
@@ -319,7 +323,9 @@ def test_what_a_block_gives_in_training_mode(submission, rng, block, size):
     state, x = random_state(rng, layout(block.convolutions)), draw(rng, 4, block.inside, *size)
     expected = Reference(state, training=True).block(x.double(), block).float()
     got = ask_block(submission, block, state, x, training=True)
-    hint = "It is right in evaluation mode only. Which BN does not follow the block's mode, or stands elsewhere?"
+    hint = (
+        "In evaluation mode too? If it is right there: which BN does not follow the block's mode, or stands elsewhere?"
+    )
     check_tensor(got["out"], expected, **CLOSE, hint=hint)
 
 
@@ -337,7 +343,7 @@ def test_gradients_flow_both_ways_through_a_block(submission, rng, block):
     slope = draw(rng, *out.shape)
     expected = torch.autograd.grad(out, leaves, slope.double())
     got = ask_block(submission, block, state, x, slope=slope)
-    hint = "The values may be right and the graph cut. Does every operation go through autograd?"
+    hint = "Gradients go back the way that the values came. Which step does autograd not see, or see otherwise?"
     for name, mine, due in zip(["the input", *state.parameters], got["gradients"], expected, strict=True):
         check_tensor(mine, due.float(), **CLOSE, what=f"the gradient of {name}", hint=hint)
 
@@ -348,7 +354,7 @@ def test_a_block_leaves_its_input_as_it_is(submission, rng, block):
     """The input is not changed in place: somebody else may still need it."""
     state, x = random_state(rng, layout(block.convolutions)), draw(rng, 2, 3, 4, 5)
     got = ask_block(submission, block, state, x)
-    hint = "Which operations write into their input? Those with inplace=True, with a name that ends in _, and +=."
+    hint = "Somebody else may hold x. Which of your layers or statements write into the tensor that they are given?"
     check_tensor(got["x"], x, rtol=0.0, atol=0.0, what="x afterwards", hint=hint)
 
 
@@ -451,7 +457,7 @@ def test_what_a_net_gives_in_training_mode(submission, rng):
     state, x = random_state(rng, net.layout()), draw(rng, 4, 3, 9, 7)
     expected = Reference(state, training=True).net(x.double(), net).float()
     got = ask_net(submission, net, state, x, training=True)
-    hint = "It is right in evaluation mode only. Which BN does not follow the net's mode?"
+    hint = "In evaluation mode too? If it is right there: which BN does not follow the net's mode?"
     check_tensor(got["out"], expected, **CLOSE, hint=hint)
 
 
@@ -469,7 +475,7 @@ def test_gradients_reach_every_parameter(submission, rng):
     slope = draw(rng, *out.shape)
     expected = torch.autograd.grad(out, leaves, slope.double())
     got = ask_net(submission, net, state, x, slope=slope)
-    hint = "The values may be right and the graph cut. Does every operation go through autograd?"
+    hint = "Gradients go back the way that the values came. Which step does autograd not see, or see otherwise?"
     for name, mine, due in zip(["the input", *state.parameters], got["gradients"], expected, strict=True):
         check_tensor(mine, due.float(), **CLOSE, what=f"the gradient of {name}", hint=hint)
 
@@ -487,7 +493,12 @@ def test_resnet18_has_its_parameters(submission):
     got = submission.run(look_at_module, "resnet18", [], {}, call="resnet18()", timeout=SECONDS)
     check_layout(got, RESNET18.layout())
     count = sum(math.prod(shape) for _, shape in got["parameters"])
-    check_equal(count, 11_173_962, what="the number of parameters", hint="Four stages of two blocks, width 64.")
+    check_equal(
+        count,
+        11_173_962,
+        what="the number of parameters",
+        hint="Which layer has more or fewer weights than in the README's table?",
+    )
 
 
 @pytest.mark.task(3)
@@ -594,6 +605,9 @@ class Watched(NamedTuple):
     got: dict
 
 
+RETURNED = "The caller wants the net that was trained. What does train give back, on every way through it?"
+
+
 def train_call(settings: dict, count: int) -> str:
     text = ", ".join(f"{name}={value}" for name, value in settings.items())
     return f"train(model, images, labels, {text}, device=device), with {count} images"
@@ -607,12 +621,12 @@ def watch(submission, images: Tensor, labels: Tensor, **settings) -> Watched:
     call = train_call(settings, len(images))
     got = submission.run(record_training, *arguments, call=call, timeout=SECONDS)
     returned = "returned" in got
-    check(not returned, expected="the trained nn.Module", got=f"{got.get('returned')!s:.80}", hint="What is returned?")
+    check(not returned, expected="the trained nn.Module", got=show(got.get("returned")), hint=RETURNED)
     for x in got["fed"]:
         right = x.dtype == torch.float32 and x.shape[1:] == (3, 32, 32)
         hint = "The model is fed uint8 / 255, [B, 3, 32, 32]. Which step gives the images another type or shape?"
-        shown = f"{list(x.shape)}, {x.dtype}"
-        check(right, expected="batches of shape [B, 3, 32, 32], torch.float32", got=f"a batch of {shown}", hint=hint)
+        shown = f"{list(x.shape)}, {str(x.dtype).removeprefix('torch.')}"
+        check(right, expected="batches of shape [B, 3, 32, 32], float32", got=f"a batch of shape {shown}", hint=hint)
     fed, due = torch.cat([torch.zeros(0, 3, 32, 32), *got["fed"]]), settings["epochs"] * len(images)
     check(
         len(fed) == due,
@@ -656,8 +670,13 @@ def test_every_epoch_has_an_order_of_its_own(submission, rng):
     names = ["that they were given in", *(f"of epoch {epoch}" for epoch in range(1, 5))]
     for later in range(1, 5):
         same = [name for name, order in zip(names[:later], orders, strict=False) if order == orders[later]]
-        hint = "When is the order drawn: once, or for each epoch?"
-        check(not same, expected=f"an order of its own for epoch {later}", got=f"the order {same[:1]}", hint=hint)
+        hint = "When is the order drawn: not at all, once, or for each epoch?"
+        check(
+            not same,
+            expected=f"an order of its own for epoch {later}",
+            got=f"the order {' '.join(same[:1])}",
+            hint=hint,
+        )
 
 
 @pytest.mark.task(4)
@@ -680,7 +699,12 @@ def test_training_is_done_in_training_mode(submission, rng):
     images, labels = coded_images(rng, 9)
     watched = watch(submission, images, labels, epochs=2, augment=False)
     hint = "BatchNorm learns its statistics in training mode only. Who switches it on?"
-    check_equal(watched.got["modes"], [[True, True]] * 6, what="the training flags, batch by batch", hint=hint)
+    check_equal(
+        watched.got["modes"],
+        [[True, True]] * 6,
+        what="the training flags of the model and a layer in it, batch by batch",
+        hint=hint,
+    )
 
 
 @pytest.mark.task(4)
@@ -741,7 +765,9 @@ def test_augmentation_shows_crops_of_the_padded_images(submission, rng):
     watched = watch(submission, images, labels, epochs=8, augment=True)
     views_of(watched, images)
     for epoch, order in enumerate(watched.numbers, start=1):
-        hint = "Each epoch shows each image once, in one of its views."
+        hint = (
+            "Which images does this epoch show twice, and which not at all? Each is to come once, in one of its views."
+        )
         check_equal(sorted(order.tolist()), list(range(20)), what=f"the images of epoch {epoch}", hint=hint)
 
 
@@ -754,7 +780,7 @@ def test_augmentation_draws_every_shift_and_both_flips(submission, rng):
         hint = "With 4 pixels on each side, in how many places can a window of 32 pixels begin?"
         check_equal(sorted(set(shifts.tolist())), list(range(-4, 5)), what=f"the shifts in {name}", hint=hint)
     pairs = len(set(zip(rows.tolist(), columns.tolist(), strict=True)))
-    hint = "Is the shift in columns drawn on its own?"
+    hint = "Do all images shift alike, or rows and columns together? What is drawn, how often, and for whom?"
     check(pairs > 40, expected="nearly all of 81 pairs of shifts", got=f"{pairs} different pairs", hint=hint)
     share = flipped.double().mean().item()
     hint = "By what chance is an image flipped, and along which dimension?"
@@ -778,7 +804,12 @@ def test_augmentation_is_the_default(submission, rng):
     images, labels = coded_images(rng, 20)
     rows, columns, flipped = views_of(watch(submission, images, labels, epochs=4), images)
     moved = int(((rows != 0) | (columns != 0) | flipped).sum())
-    check(moved > 20, expected="most of 80 images moved or flipped", got=f"{moved}", hint="What is augment by default?")
+    check(
+        moved > 20,
+        expected="most of 80 images moved or flipped",
+        got=f"{moved}",
+        hint="Nobody said augment=…. What does your train do then?",
+    )
 
 
 @pytest.mark.task(4)
@@ -837,10 +868,10 @@ def watch_steps(submission, rng: torch.Generator, lr: float) -> tuple[Tensor, Te
         record_steps, images, torch.full_like(labels, LABEL), settings, PULSE, call=call, timeout=SECONDS
     )
     returned = "returned" in got
-    check(not returned, expected="the trained nn.Module", got=f"{got.get('returned')!s:.80}", hint="What is returned?")
+    check(not returned, expected="the trained nn.Module", got=show(got.get("returned")), hint=RETURNED)
     steps = []
     for name in ("steady", "brief"):
-        hint = "One step of the optimiser for each batch: 12 epochs of 5 batches."
+        hint = "How many steps does the optimiser take in 12 epochs of 5 batches, and on which weights?"
         due = torch.zeros(STEPS + 1, CLASSES)
         check_values(got[name].clone().zero_(), due, what="the weights before each step and after the last", hint=hint)
         steps.append(got[name][:, LABEL].double().diff())
@@ -919,7 +950,7 @@ def train_twice(submission, rng, *runs: dict, call: str, on: str = "cpu") -> tup
     arguments = tensors[0], tensors[1], tensors[2:], settings
     got = submission.run(train_small_nets, *arguments, call=call, timeout=SECONDS)
     returned = "returned" in got
-    check(not returned, expected="the trained nn.Module", got=f"{got.get('returned')!s:.80}", hint="What is returned?")
+    check(not returned, expected="the trained nn.Module", got=show(got.get("returned")), hint=RETURNED)
     start = torch.cat([value.flatten() for value in state])
     for end in got["ends"]:
         check_equal(end.shape, start.shape, what="the number of weights")
@@ -940,6 +971,9 @@ def test_lr_0_leaves_the_parameters_as_they_are(submission, rng, augment):
     check_tensor(end, start, rtol=0.0, atol=0.0, what="the parameters", hint=hint)
 
 
+STILL = "Two epochs at a learning rate of 0.05 move weights. Which ones did yours move, and which came back?"
+
+
 @pytest.mark.task(4)
 def test_the_same_seed_gives_the_same_weights(submission, rng):
     """Two trainings with one seed end alike on a CPU, whatever random numbers were drawn before them."""
@@ -947,7 +981,7 @@ def test_the_same_seed_gives_the_same_weights(submission, rng):
     start, (one, other) = train_twice(submission, rng, {"seed": 5}, {"seed": 5}, call=call)
     hint = "What draws random numbers in a training? Is each of them seeded, at the start of each training?"
     moved, apart = distance(one, start), distance(one, other)
-    check(moved > 1e-3, expected="weights that training has moved", got=f"a largest change of {moved:.2g}")
+    check(moved > 1e-3, expected="weights that training has moved", got=f"a largest change of {moved:.2g}", hint=STILL)
     check(apart < 1e-6, expected="the same weights twice", got=f"weights up to {apart:.2g} apart", hint=hint)
 
 
@@ -969,7 +1003,12 @@ def test_the_seed_is_0_by_default(submission, rng):
     call = "train(model, images, labels, …, device=cpu), without seed=… and with seed=0"
     _, (one, other) = train_twice(submission, rng, {}, {"seed": 0}, call=call)
     apart = distance(one, other)
-    check(apart < 1e-6, expected="the same weights", got=f"weights up to {apart:.2g} apart", hint="What is seed=None?")
+    check(
+        apart < 1e-6,
+        expected="the same weights",
+        got=f"weights up to {apart:.2g} apart",
+        hint="Nobody said seed=…. Which seed holds then, and does it reach all that draws?",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1089,5 +1128,5 @@ def test_the_accuracy_on_unseen_images_is_high_enough(
         right / HELD_BACK >= needed,
         expected=f"at least {100 * needed:.1f} % right answers ({sample.name}: {budget})",
         got=f"{100 * right / HELD_BACK:.2f} % ({right:,} of {HELD_BACK:,})",
-        hint="Print the loss of every epoch. Does it fall? Is the net tested on what it is trained on?",
+        hint="Print loss and learning rate of every epoch. Does the loss fall to the end? Is x what it is when tested?",
     )
