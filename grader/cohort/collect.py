@@ -125,7 +125,9 @@ class Collector:
     ) -> None:
         """Puts a file to the others of its submission."""
         where = f"{title}/{entry}"
-        if any(part in JUNK or part.startswith(".") for part in entry.parts) or (entry.name == METADATA and metadata):
+        if any(part in JUNK or (part[:1] == "." and part != "..") for part in entry.parts) or (
+            entry.name == METADATA and metadata
+        ):
             self.found.others += 1
             return
         if not str(entry).isprintable():

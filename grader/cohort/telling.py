@@ -90,7 +90,7 @@ def lasting(seconds: float) -> str:
 def closing(tally: Tally, found: Collection, seconds: float) -> list[str]:
     """The end of a run in lines."""
     rate = f", {60 * tally.graded / seconds:.1f} a minute" if tally.graded and seconds else ""
-    faults = f" ({tally.faults:,} faults of ours)" if tally.faults else ""
+    faults = f" (faults of ours: {tally.faults:,})" if tally.faults else ""
     lines = [f"{tally.graded:,} graded{faults}, {tally.known:,} known already; {lasting(seconds)}{rate}"]
     lines += [f"{notice}: {count:,} graded in plain processes" for notice, count in tally.notices.items()]
     lines += listed("can't be read, mend the permissions and run again", tally.unread)
