@@ -229,6 +229,7 @@ class Dispatch:
                 work, chair.work, chair.claim = chair.work, None, None
                 self._keep(work, report)
             case Lost(reason):
+                self._tally.lost.append(reason)
                 self._again(chair, reason)
             case Died(reason, usage):
                 if usage:
@@ -238,6 +239,7 @@ class Dispatch:
     def _bury(self, chair: Chair, reason: str, at_once: bool = False) -> None:
         """Frees the chair of a judge that has died, or is to."""
         assert chair.seat is not None
+        self._tally.lost.append(reason)
         opened, slug = chair.seat.is_open, chair.slug
         chair.seat.close(at_once)
         chair.seat = None

@@ -148,8 +148,11 @@ class Bench:
             self.inbox.send("lost")
 
     def _listen(self, lane: Lane) -> bool:
-        """Passes on what the fork tells; whether its report was there. Ends it when the dispatcher goes."""
-        graded = False
+        """Passes on what the fork tells, its report when it has ended; whether there was one.
+
+        Ends it when the dispatcher goes.
+        """
+        report: list[dict[str, Any]] = []
         while True:
             ready, _, _ = select.select([lane.pipe, self.inbox.channel.fileno()], [], [])
             if self.inbox.channel.fileno() in ready:  # nothing is asked of us before we have answered: it has gone
@@ -157,10 +160,14 @@ class Bench:
                 raise ConnectionError
             rows, ended = lane.hear()
             for row in rows:
-                self._pass_on(row)
-                graded |= row["event"] == "graded"
+                if row["event"] == "graded":
+                    report.append(row)
+                else:
+                    self._pass_on(row)
             if ended:
-                return graded
+                for row in report:
+                    self._pass_on(row)
+                return bool(report)
 
     def _pass_on(self, row: dict[str, Any]) -> None:
         self.inbox.send(**row)

@@ -17,6 +17,7 @@ class Tally:
     graded: int = 0
     known: int = 0
     faults: int = 0  # of ours, among those graded
+    lost: list[str] = field(default_factory=list)  # judges that had to be replaced, and forks of theirs, and why
     unread: list[str] = field(default_factory=list)
     notices: Counter[str] = field(default_factory=Counter)  # such as why there is no sandbox
     _seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))

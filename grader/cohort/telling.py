@@ -93,6 +93,7 @@ def closing(tally: Tally, found: Collection, seconds: float) -> list[str]:
     faults = f" (faults of ours: {tally.faults:,})" if tally.faults else ""
     lines = [f"{tally.graded:,} graded{faults}, {tally.known:,} known already; {lasting(seconds)}{rate}"]
     lines += [f"{notice}: {count:,} graded in plain processes" for notice, count in tally.notices.items()]
+    lines += listed("judges that were lost and replaced", tally.lost)
     lines += listed("can't be read, mend the permissions and run again", tally.unread)
     lines += listed("not matched", [f"'{each.where}': {each.why}" for each in found.strays])
     if found.others:

@@ -146,6 +146,7 @@ def test_a_class_is_graded_and_neither_order_nor_accidents_change_a_result(
     told = capsys.readouterr().out
     first = attempts(Path("first.sqlite"))
     assert f"{len(CLASS)} graded, 0 known already" in told
+    assert "lost" not in told
     assert {one.student: one.points for one in first if one.student != "stops"} == POINTS
     assert {one.student for one in first} == set(CLASS)
     assert len(first) == len(CLASS)
@@ -172,7 +173,9 @@ def test_a_class_is_graded_and_neither_order_nor_accidents_change_a_result(
         patch.setattr(command, "chosen", shuffled)
         patch.setattr(Seat, "grade", accident)
         assert main([*run, "--jobs=1", "--gradebook=second.sqlite"]) == 3
-    assert "(faults of ours: 1)" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "(faults of ours: 1)" in told
+    assert "judges that were lost and replaced (3)" in told
     second = attempts(Path("second.sqlite"))
     assert [one.student for one in first] != [one.student for one in second]
     expected = {outcome(one) for one in first if one.student != "slow"} | {("slow", 0.0, Verdict.JUDGE_ERROR)}
