@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,10 @@ class Telling:
         self._print(Text(f"{clean_line(student, 40):24} {slug:26} can't be read", "bold red"))
 
     def _print(self, line: Text) -> None:
+        with contextlib.suppress(BrokenPipeError):  # whoever has stopped reading has the gradebook
+            self._write(line)
+
+    def _write(self, line: Text) -> None:
         if self._live.is_terminal and self._out.is_terminal:
             self._bar.console.print(line)  # above the bar
         elif self._out.is_terminal:

@@ -228,20 +228,30 @@ def test_killed_at_any_instant_it_resumes_loses_nothing_and_repeats_nothing(hand
     assert len(stored) == len(left)
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_leaves_no_process(handed: Path, course: Path) -> None:
+def test_two_runs_share_the_work_and_what_one_leaves_when_interrupted_the_other_grades(
+    handed: Path, course: Path
+) -> None:
     command_line = [sys.executable, "-m", "grader", "cohort", str(handed), "--jobs=1"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command_line, stdout=pipe, stderr=pipe, text=True, env=env, cwd=course) as process:
-        wait_until(lambda: judges_of(course), "no judge was started")
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate()
-    assert process.returncode == 130
+    env, pipe = {**os.environ, "PYTHONPATH": str(ROOT)}, subprocess.PIPE
+
+    def started() -> subprocess.Popen[str]:
+        return subprocess.Popen(command_line, stdout=pipe, stderr=pipe, text=True, env=env, cwd=course)
+
+    with started() as one, started() as other:
+        assert one.stdout
+        told = [one.stdout.readline()]
+        one.send_signal(signal.SIGINT)
+        out, error = one.communicate()
+        rest, _ = other.communicate()
+    assert (one.returncode, other.returncode) == (130, 0)
     assert "are left, and the same command goes on with them" in error
-    assert "0 known already" in out
     assert "Traceback" not in out + error
+    told += [line for line in (out + rest).splitlines() if SLUG in line]
+    assert sorted(line.split()[0] for line in told) == sorted(CLASS)
+    stored = attempts(course / "gradebook.sqlite")
+    assert sorted(each.student for each in stored) == sorted(CLASS)
+    assert {each.student: each.points for each in stored if each.student != "stops"} == POINTS
     wait_until(lambda: judges_of(course) == [], "a judge was left behind")
-    attempts(course / "gradebook.sqlite")
 
 
 def test_a_suite_that_does_not_import_costs_nobody_points(handed: Path, course: Path) -> None:
