@@ -100,7 +100,7 @@ class Floor:
         if not self.recorder.faults:
             self.items = {item.name: item for item in session.items}
             self.sandbox.rehearse = True
-            _read_drivers({item.getparent(pytest.Module) for item in session.items})
+            read_drivers({item.getparent(pytest.Module) for item in session.items})
             gc.collect()
             gc.freeze()
             if sys.platform == "linux":
@@ -231,7 +231,7 @@ def room() -> int:
     return POOL
 
 
-def _read_drivers(modules: set[pytest.Module | None]) -> None:
+def read_drivers(modules: set[pytest.Module | None]) -> None:
     """Turns the suite's drivers into source now, and not in each lane anew."""
     for module in modules:
         for function in vars(module.obj).values() if module else ():
