@@ -23,8 +23,7 @@ from grader.catalog import Catalog, Exercise, find_root
 from grader.errors import DojoError, JudgeError, UsageError
 from grader.grading import Settings, find_suite, open_sandbox
 from grader.live.lanes import Lane, Tell, open_lanes
-from grader.live.standing import read_drivers
-from grader.live.standing import settings_from
+from grader.live.standing import read_drivers, settings_from
 from grader.result import Report
 from grader.sandbox import warm_by_default
 from grader.submission import Submission
