@@ -552,7 +552,7 @@ def test_a_pipe_gets_a_block_of_lines_for_each_save(course: Path) -> None:
     [
         (["watch", "99"], "there is no exercise '99'"),
         (["watch", "all"], "a watch is of one exercise"),
-        (["watch", "1", "2"], "unrecognized arguments: 2"),
+        (["watch", "1", "2"], "unexpected extra argument (2)"),
         (["watch", "1", "--device", "tpu"], "DEVICE='tpu' is not one of"),
         (["watch", "1", "--sandbox", "no"], "SANDBOX='no' is not one of"),
         (["watch", "1", "--suite", "all"], "SUITE='all' is not one of"),
