@@ -96,11 +96,14 @@ def test_one_file_where_two_are_due_is_told(toy: Exercise) -> None:
 
 def test_a_missing_file_is_not_attempted_and_its_neighbours_are_named(toy: Exercise) -> None:
     (toy.folder / "double.py").rename(toy.folder / "doubel.py")
+    (toy.folder / "figure.py").write_text("")  # the course's own, like test_public.py
     submission = read_submission(toy, toy.folder)
     failure = problem(submission)
     assert submission.problem_verdict is Verdict.NOT_ATTEMPTED
     assert failure.expected == "the file 'double.py'"
     assert f"no such file in '{toy.folder}', which holds doubel.py" in failure.got
+    assert "test_public.py" not in failure.got
+    assert "figure.py" not in failure.got
 
 
 def test_a_missing_folder_is_a_missing_file(toy: Exercise, tmp_path: Path) -> None:
