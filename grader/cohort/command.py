@@ -13,7 +13,8 @@ from pathlib import Path
 
 from grader.catalog import Catalog, Exercise
 from grader.cohort.collect import Collection, Collector, Handed
-from grader.cohort.dispatch import Dispatch, Plan
+from grader.cohort.dispatch import Dispatch
+from grader.cohort.docket import Docket, Plan
 from grader.cohort.roster import Roster, read_roster
 from grader.cohort.tally import Tally
 from grader.cohort.telling import Telling, closing
@@ -46,7 +47,10 @@ def grade_cohort(catalog: Catalog, options: Options) -> int:
     with tempfile.TemporaryDirectory(prefix="dojo-cohort-") as spool:
         found = Collector(catalog, roster, Path(spool)).collect(options.submissions)
         seed = secrets.randbits(63) if options.settings.seed is None else options.settings.seed
-        plan = Plan(chosen(found, options), options.settings, seed, judges(options), options.force, options.policy)
+        settings = options.settings
+        device = "cpu" if settings.device == "cpu" else find_device(settings.device)
+        handed = chosen(found, options)
+        plan = Plan(handed, settings, device, seed, judges(options, device), options.force, options.policy)
         tally = Tally(len(plan.handed))
         with Gradebook.open(options.gradebook) as book:
             book.enrol(enrolled(found, roster, options.only))
@@ -57,7 +61,7 @@ def _run(plan: Plan, book: Gradebook, tally: Tally, found: Collection) -> int:
     telling, interrupted = Telling(tally), False
     try:
         with telling:
-            Dispatch(plan, book, tally, telling).run()
+            Dispatch(Docket(plan, book, tally, telling)).run()
     except KeyboardInterrupt:
         interrupted = True
     sys.stdout.flush()
@@ -92,10 +96,10 @@ def enrolled(found: Collection, roster: Roster | None, only: Sequence[str]) -> l
     return [each for each in found.students.values() if each.name and (not only or each.id in only)]
 
 
-def judges(options: Options) -> int:
+def judges(options: Options, device: str) -> int:
     """How many judges work at a time: one for each core; one for the GPU, where two would disturb each other."""
     if options.judges is not None:
         return options.judges
-    if options.settings.device != "cpu" and find_device(options.settings.device) == "cuda":
+    if device == "cuda":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
