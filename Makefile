@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
 export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA ONLY POLL
-export TASK YES SOLUTION OPEN SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS
+export TASK YES SOLUTION OPEN SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS ENGINE ADDRESS
 
 .DEFAULT_GOAL := help
 .PHONY: help setup start status list lesson hint grade watch cohort gradebook regrade report diff reset solution doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
@@ -54,10 +54,10 @@ watch: $(READY) ## the verdict after each save, on the screen: make watch EX=3
 	@$(BIN)/dojo watch $${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} \
 		$${POLL:+--poll} -- $${EX:+"$$EX"}
 
-cohort: $(READY) ## grade a class: make cohort SUBMISSIONS=dir (EX=3, ONLY=student, FORCE=1, ROSTER=csv, JOBS=4)
+cohort: $(READY) ## grade a class: make cohort SUBMISSIONS=dir (EX=3, ONLY=student, FORCE=1, ROSTER=csv, JOBS=4, ENGINE=ray)
 	@$(BIN)/dojo cohort --ex "$${EX:-all}" $${ONLY:+--only "$$ONLY"} $${FORCE:+--force} $${ROSTER:+--roster "$$ROSTER"} \
 		$${GRADEBOOK:+--gradebook "$$GRADEBOOK"} $${JOBS:+--jobs "$$JOBS"} $${SEED:+--seed "$$SEED"} \
-		$${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} -- "$$SUBMISSIONS"
+		$${ENGINE:+--engine "$$ENGINE"} $${ADDRESS:+--address "$$ADDRESS"} $${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} -- "$$SUBMISSIONS"
 
 gradebook: $(READY) ## what an instructor wants to know of the class
 	@$(BIN)/dojo gradebook summary $${GRADEBOOK:+--gradebook "$$GRADEBOOK"}

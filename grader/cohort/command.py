@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import secrets
 import sys
 import tempfile
@@ -13,15 +12,16 @@ from pathlib import Path
 
 from grader.catalog import Catalog, Exercise
 from grader.cohort.collect import Collection, Collector, Handed
-from grader.cohort.dispatch import Dispatch
+from grader.cohort.cores import Cores
 from grader.cohort.docket import Docket, Plan
+from grader.cohort.engine import Engine
 from grader.cohort.roster import Roster, read_roster
 from grader.cohort.tally import Tally
 from grader.cohort.telling import Telling, closing
 from grader.errors import JudgeError, UsageError
 from grader.gradebook.book import Gradebook, Student
 from grader.gradebook.policy import Policy
-from grader.grading import Settings, find_device
+from grader.grading import Settings
 
 INTERRUPTED = 130
 
@@ -39,6 +39,8 @@ class Options:
     only: Sequence[str] = ()
     force: bool = False
     judges: int | None = None
+    engine: str = "local"
+    address: str | None = None
 
 
 def grade_cohort(catalog: Catalog, options: Options) -> int:
@@ -47,21 +49,29 @@ def grade_cohort(catalog: Catalog, options: Options) -> int:
     with tempfile.TemporaryDirectory(prefix="dojo-cohort-") as spool:
         found = Collector(catalog, roster, Path(spool)).collect(options.submissions)
         seed = secrets.randbits(63) if options.settings.seed is None else options.settings.seed
-        settings = options.settings
-        device = "cpu" if settings.device == "cpu" else find_device(settings.device)
         handed = chosen(found, options)
-        plan = Plan(handed, settings, device, seed, judges(options, device), options.force, options.policy)
-        tally = Tally(len(plan.handed))
-        with Gradebook.open(options.gradebook) as book:
+        with open_engine(catalog, options) as engine, Gradebook.open(options.gradebook) as book:
+            judges = engine.judges if options.judges is None else options.judges
+            plan = Plan(handed, options.settings, engine.device, seed, judges, options.force, options.policy)
             book.enrol(enrolled(found, roster, options.only))
-            return _run(plan, book, tally, found)
+            return _run(engine, plan, book, found)
 
 
-def _run(plan: Plan, book: Gradebook, tally: Tally, found: Collection) -> int:
+def open_engine(catalog: Catalog, options: Options) -> Engine:
+    """Where the judges are."""
+    if options.engine == "ray":
+        from grader.cohort.cluster import Cluster
+
+        return Cluster(catalog.root, options.settings, options.address, options.submissions)
+    return Cores(options.settings)
+
+
+def _run(engine: Engine, plan: Plan, book: Gradebook, found: Collection) -> int:
+    tally = Tally(len(plan.handed))
     telling, interrupted = Telling(tally), False
     try:
         with telling:
-            Dispatch(Docket(plan, book, tally, telling)).run()
+            engine.run(Docket(plan, book, tally, telling))
     except KeyboardInterrupt:
         interrupted = True
     sys.stdout.flush()
@@ -94,12 +104,3 @@ def enrolled(found: Collection, roster: Roster | None, only: Sequence[str]) -> l
     if roster:
         return roster.students
     return [each for each in found.students.values() if each.name and (not only or each.id in only)]
-
-
-def judges(options: Options, device: str) -> int:
-    """How many judges work at a time: one for each core; one for the GPU, where two would disturb each other."""
-    if options.judges is not None:
-        return options.judges
-    if device == "cuda":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

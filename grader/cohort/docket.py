@@ -76,7 +76,11 @@ class Docket:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left but what is being graded."""
-        return not self._held and not len(self._queues)
+        return not self._held and not len(self)
+
+    def __len__(self) -> int:
+        """How many wait to be looked at."""
+        return len(self._queues)
 
     def close(self) -> None:
         self._queues.close()
@@ -167,10 +171,14 @@ class Docket:
         """Work that no judge has seen."""
         self._queues.of(work.exercise.slug).put_back(work)
 
+    def release(self, claim: Claim) -> None:
+        """Gives up what was claimed and not graded."""
+        self._book.release(claim)
+
     def lost(self, work: Work, claim: Claim | None, reason: str) -> None:
         """Work that a judge has taken with it."""
         if claim:
-            self._book.release(claim)
+            self.release(claim)
         work.tries, work.lost = work.tries + 1, reason
         self.put_back(work)
 

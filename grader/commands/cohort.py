@@ -29,6 +29,8 @@ MOST_JUDGES = 256
 @click.option("--roster", metavar="CSV", help="the class: student, and any of name, email, number, lms_id, path, …")
 @click.option("--jobs", metavar="N", help="submissions at a time (default: one for each core; one on a GPU)")
 @click.option("--seed", metavar="N", help="a whole number, to repeat a run; secret by default, and one for all")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="this machine, or a Ray cluster")
+@click.option("--address", metavar="HOST:PORT", help="of the Ray cluster (default: one on this machine alone)")
 @device_option
 @sandbox_option
 @suite_option
@@ -38,6 +40,10 @@ def cohort(submissions: str, **options: Any) -> int:
         raise UsageError("which submissions? Name a folder or a zip, as in `dojo cohort submissions/`.")
     catalog = course()
     given = SimpleNamespace(**options)
+    if given.engine == "ray" and given.jobs is not None:
+        raise UsageError("--jobs is for this machine alone: on a cluster, Ray knows how many cores there are")
+    if given.engine != "ray" and given.address is not None:
+        raise UsageError(f"--address '{given.address}' needs --engine ray")
     every = given.exercise.strip().lower() == "all"
     exercises = catalog.exercises if every else [catalog.find(given.exercise)]
     from grader.cohort.command import Options, grade_cohort
@@ -58,6 +64,8 @@ def cohort(submissions: str, **options: Any) -> int:
             only=given.only,
             force=given.force,
             judges=_judges(given.jobs),
+            engine=given.engine,
+            address=given.address,
         ),
     )
 

@@ -5,16 +5,20 @@ This process starts neither torch nor a submission. A judge that dies, or says n
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections import Counter
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from grader.cohort.docket import Docket
 from grader.cohort.queues import Work
 from grader.cohort.seat import Died, Event, Graded, Lost, Open, Seat
 from grader.errors import UsageError
 from grader.gradebook.claims import Claim
+from grader.grading import Settings, find_device
 
 LOOK_SECONDS = 0.5  # between two looks at the state
 
@@ -33,7 +37,32 @@ class Chair:
         return self.seat.exercise.slug if self.seat else ""
 
 
-class Dispatch:
+class Cores:
+    """This machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.device = "cpu" if settings.device == "cpu" else find_device(settings.device)
+
+    @property
+    def judges(self) -> int:
+        """One for each core; one for the GPU, where two would disturb each other."""
+        if self.device == "cuda":
+            return 1
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def run(self, docket: Docket) -> None:
+        Run(docket).run()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open between runs."""
+
+
+class Run:
     """One run on this machine."""
 
     def __init__(self, docket: Docket) -> None:
@@ -41,7 +70,6 @@ class Dispatch:
         self._chairs = [Chair() for _ in range(self._plan.judges)]
 
     def run(self) -> None:
-        """Until everything is graded. Raises what ends the run early; then nothing that was told is lost."""
         try:
             while True:
                 for chair in self._chairs:
