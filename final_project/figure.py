@@ -75,7 +75,7 @@ def run_main(submission: Any, *arguments: str) -> str:
     result = submission.script("main.py", *arguments, timeout=SECONDS)
     if result.exit_code != 0:
         last = (result.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-        untouched = last.startswith("NotImplementedError: ")
+        untouched = last.startswith("NotImplementedError: task ")
         got = last if untouched else f"exit code {result.exit_code}: {last}"
         raise Failed(Verdict.NOT_ATTEMPTED if untouched else Verdict.RUN_TIME_ERROR, Fault("exit code 0", got))
     return str(result.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ KEPT_FRAME = 64 << 10  # bytes of a request that is kept as it was sent
 MAX_OUTPUT = 1 << 20  # characters of a script's output
 MAX_ITEMS = 8  # frames of a traceback, or names like the missing one
 
+TASK = re.compile(r"task \d+\b")  # how a stub's message begins
+
 # What to think about when a worker came to an end.
 SLOW = "Where does the time go: into a loop that never ends, a loop over single numbers, or waiting for something?"
 LARGE = "Which tensor is the largest, how many bytes are that, and is it needed as a whole?"
@@ -45,6 +48,13 @@ class Raised:
     message: str
     place: Place | None
 
+    @property
+    def is_stub(self) -> bool:
+        """Whether a line that a student has yet to write raised it. torch raises the same type for what it lacks."""
+        if self.type != "NotImplementedError":
+            return False
+        return self.type in self.place.text if self.place else bool(TASK.match(self.message))
+
     def __str__(self) -> str:
         name = self.type
         if name == "other":
@@ -57,7 +67,7 @@ class SubmissionError(Failed):
     """The submission raised where a value is due."""
 
     def __init__(self, raised: Raised, call: str) -> None:
-        untouched = raised.type == "NotImplementedError"
+        untouched = raised.is_stub
         verdict = Verdict.NOT_ATTEMPTED if untouched else Verdict.RUN_TIME_ERROR
         expected = "your code for " + raised.message if untouched else "a result, and no exception"
         hint = "" if untouched else clue(raised.message)
@@ -225,7 +235,7 @@ class RemoteSubmission:
                 expected = f"a file '{_text(body['module'], 80)}.py' that can be imported"
                 hint = "Does the file run by itself, without any test? What stands in the line that is named here?"
                 failure = Failure(expected, str(raised), call, hint, raised.place)
-                verdict = Verdict.NOT_ATTEMPTED if raised.type == "NotImplementedError" else Verdict.RUN_TIME_ERROR
+                verdict = Verdict.NOT_ATTEMPTED if raised.is_stub else Verdict.RUN_TIME_ERROR
                 raise Failed(verdict, failure)
             if kind == "missing":
                 raise Failed(Verdict.RUN_TIME_ERROR, _missing(body, call))

@@ -78,6 +78,7 @@ def test_the_same_seed_gives_the_same_picture(drawable: Exercise, sandbox: Sandb
     ("body", "told"),
     [
         ('raise NotImplementedError("task 1: twice the input")', "Nothing is written yet for task 1: twice the input."),
+        ("import torch; return torch.nn.Module()(x)", "expected a result, and no exception, got NotImplementedError"),
         ("import os; os._exit(0)", "the process ended (exit code 0)"),
         ("import sys; sys.exit(0)", "SystemExit"),
         ("import ctypes; ctypes.string_at(0)", "the process ended (signal SIGSEGV)"),

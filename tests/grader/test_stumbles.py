@@ -88,6 +88,23 @@ def test_a_reply_of_another_form_is_a_wrong_answer(value: str, toy: Exercise, ca
 
 
 @needs_bubblewrap
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ('raise NotImplementedError("task 1: twice the input")', Verdict.NOT_ATTEMPTED),
+        ("raise NotImplementedError", Verdict.NOT_ATTEMPTED),
+        ("return torch.nn.Module()(x)", Verdict.RUN_TIME_ERROR),  # torch raises this type for what it lacks, too
+        ("return torch.zeros(1, 1, 2, 2, dtype=torch.uint8).cholesky()", Verdict.RUN_TIME_ERROR),
+    ],
+)
+def test_only_a_line_that_is_yet_to_be_written_is_not_attempted(
+    body: str, verdict: Verdict, toy: Exercise, caged: Sandbox, tmp_path: Path
+) -> None:
+    _, test = graded(toy, caged, f"import torch\n\n\ndef double(x):\n    {body}\n", tmp_path)
+    assert test.verdict is verdict
+
+
+@needs_bubblewrap
 def test_a_forged_fault_of_ours_is_seen_through(toy: Exercise, caged: Sandbox, tmp_path: Path) -> None:
     source = next(attack.source for attack in ATTACKS if attack.name == "forged_fault_of_ours")
     assert graded(toy, caged, source, tmp_path)[1].verdict is Verdict.WRONG_ANSWER
