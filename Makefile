@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
 export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA ONLY POLL
@@ -28,6 +29,12 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# What checks the project itself, and nobody needs who only uses it.
+$(TOOLS): $(READY) requirements-dev.lock
+	@echo "Setting up what the checks need, once."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 start: $(READY) ## the first lesson, in a minute
@@ -89,19 +96,19 @@ evaluate: $(READY) ## evaluate what was trained
 
 test: format lint types tests verify ## all checks, as in CI: format, lint, types, tests, contract
 
-format: $(READY)
+format: $(TOOLS)
 	@echo "== format"
 	@$(BIN)/ruff format --check .
 
-lint: $(READY)
+lint: $(TOOLS)
 	@echo "== lint"
 	@$(BIN)/ruff check .
 
-types: $(READY)
+types: $(TOOLS)
 	@echo "== types"
 	@$(BIN)/mypy
 
-tests: $(READY) ## the grader's own tests
+tests: $(TOOLS) ## the grader's own tests
 	@echo "== tests"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
@@ -123,13 +130,13 @@ calibrate: $(READY) ## accuracy thresholds from recorded training runs: make cal
 stubs: $(READY) ## rewrite the stubs from the solutions
 	@$(BIN)/dojo stubs
 
-tamper: $(READY) ## every attack against exercises 1 to 3, as a table
+tamper: $(TOOLS) ## every attack against exercises 1 to 3, as a table
 	@$(BIN)/python -m tests.tampering
 
-fuzz: $(READY) ## a million hostile frames; GUIDED=60: coverage-guided, for so many seconds (needs atheris)
+fuzz: $(TOOLS) ## a million hostile frames; GUIDED=60: coverage-guided, for so many seconds (needs atheris)
 	@$(BIN)/python tests/fuzz/fuzz_wire.py $${GUIDED:+--guided "$$GUIDED"}
 
-faults: $(READY) ## faults of ours and of the machine: how each is taken, as a table
+faults: $(TOOLS) ## faults of ours and of the machine: how each is taken, as a table
 	@$(BIN)/python -m tests.faults
 
 bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,warm; ONLY=soak: 1,000 saves)
@@ -138,9 +145,11 @@ bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,
 data: $(READY) ## download the public data sets into ./data
 	@$(BIN)/python -m grader.datasets data
 
-lock: ## renew requirements.lock (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--group dev pyproject.toml -o requirements.lock
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: ## renew requirements.lock and requirements-dev.lock (needs uv)
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove .venv, reports and caches
 	rm -rf $(VENV) reports build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
