@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grader.catalog import Exercise
 from grader.errors import UsageError
+from grader.handout.manifest import STUBS
 from grader.result import write_atomically
 from grader.stubs import stubs_of
 
@@ -16,7 +17,7 @@ UNTOUCHED = "raise NotImplementedError("  # what a stub holds, and a finished fi
 
 def keep_stubs(exercise: Exercise) -> None:
     """Keeps a copy of each file that still looks like a stub, for a later reset; where it can't, it says nothing."""
-    if _derivable(exercise):
+    if _derivable(exercise) or _handed_out(exercise, exercise.files[0]).is_file():
         return
     for name in exercise.files:
         kept = _kept(exercise, name)
@@ -30,6 +31,11 @@ def keep_stubs(exercise: Exercise) -> None:
 
 def _kept(exercise: Exercise, name: str) -> Path:
     return exercise.root / "reports" / exercise.slug / "stub" / name
+
+
+def _handed_out(exercise: Exercise, name: str) -> Path:
+    """Where a student's copy of the course has the stub."""
+    return exercise.root / STUBS / exercise.slug / name
 
 
 def reset(exercise: Exercise) -> list[Path]:
@@ -51,10 +57,12 @@ def stubs_for(exercise: Exercise) -> dict[str, str]:
     """What a reset would write. Raises UsageError where there is no stub."""
     if _derivable(exercise):
         return stubs_of(exercise)
-    try:
-        return {name: _kept(exercise, name).read_text("utf-8") for name in exercise.files}
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"there is no stub of {exercise.slug} to go back to: unpack the course anew") from None
+    for place in (_handed_out, _kept):
+        try:
+            return {name: place(exercise, name).read_text("utf-8") for name in exercise.files}
+        except (OSError, UnicodeDecodeError):
+            continue
+    raise UsageError(f"there is no stub of {exercise.slug} to go back to: unpack the course anew")
 
 
 def _derivable(exercise: Exercise) -> bool:

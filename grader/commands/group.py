@@ -15,10 +15,18 @@ from grader.errors import UsageError
 COMPLETE = "_DOJO_COMPLETE"  # set by the script of `dojo completion` when a shell asks what may follow
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Learning": (learning.start, learning.status, learning.list_, learning.lesson, learning.hint),
-    "Working": (judging.watch, judging.grade, judging.report, own_files.diff, own_files.reset, own_files.solution),
+    "Working": (
+        judging.watch,
+        judging.grade,
+        judging.report,
+        own_files.diff,
+        own_files.reset,
+        own_files.solution,
+        own_files.update,
+    ),
     "A cohort": (cohort.cohort, gradebook.gradebook, gradebook.regrade),
     "This machine": (machine.doctor, machine.completion),
-    "Staff": (staff.verify, staff.new, staff.stubs, staff.rerun, staff.calibrate),
+    "Staff": (staff.student, staff.verify, staff.new, staff.stubs, staff.rerun, staff.calibrate),
 }
 
 

@@ -116,6 +116,30 @@ def _solution(exercise: Exercise, command: str, yes: bool) -> dict[str, str] | N
 
 
 @click.command()
+@click.argument("source", metavar="FROM", required=False, default="")
+def update(source: str) -> int:
+    """Bring in a later version of the course; what you wrote stays as it is."""
+    if not source:
+        raise UsageError("from where? Name the later copy, a folder or a zip, as in `dojo update torch-dojo.zip`.")
+    from pathlib import Path
+
+    from grader.commands.options import course
+    from grader.handout.update import update as bring
+
+    new, changes = bring(course().root, Path(source))
+    changed = len(changes.replaced) + len(changes.added) + len(changes.removed)
+    if not changed and not changes.beside:
+        print(f"Nothing is new: this is edition {new.edition} of {new.version} already.")
+        return 0
+    print(f"Now edition {new.edition} of {new.version}: {changed} files changed, and nothing that you wrote.")
+    for path in changes.beside:
+        print(f"  {path}   the later version of a file that you have changed: compare, and take over what you need")
+    for path in changes.left:
+        print(f"  {path}   no longer part of the course; yours, so it stays")
+    return 0
+
+
+@click.command()
 @exercise_argument()
 @click.option("--solution", "against_solution", is_flag=True, help="against the solution, under its rule")
 @yes_option

@@ -15,6 +15,7 @@ from grader.commands.options import (
     sandbox_option,
     several,
 )
+from grader.errors import UsageError
 
 
 @click.command(epilog=EXIT_CODES)
@@ -56,6 +57,27 @@ def stubs(check: bool) -> int:
             changed = True
             print(f"{exercise.slug}/{name}: {'has drifted, run `make stubs`' if check else 'rewritten'}")
     return int(check and changed)
+
+
+@click.command()
+@click.argument("out", metavar="DIR", required=False, default="")
+def student(out: str) -> int:
+    """Write the course as students get it: a folder, a zip, a git repository."""
+    if not out:
+        raise UsageError("where to? Name a folder, as in `dojo student handout/`.")
+    from pathlib import Path
+
+    from grader.handout.pack import pack
+
+    packed = pack(course(), Path(out))
+    print(f"{len(packed.manifest.files)} files, edition {packed.manifest.edition}:")
+    print(f"  {packed.folder}/   to look at, or to copy")
+    print(f"  {packed.archive}   to hand out")
+    if packed.repository:
+        print(f"  {packed.repository}   a repository with one commit, to push as a template")
+    else:
+        print("There is no repository, for there is no git here.")
+    return 0
 
 
 @click.command()
