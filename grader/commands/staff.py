@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,12 +19,29 @@ from grader.commands.options import (
 )
 from grader.errors import UsageError
 
+Command = Callable[..., int]
+
+
+def for_staff(command: Command) -> Command:
+    """Refuses in a student's copy, where solutions and hidden tests are not."""
+
+    @wraps(command)
+    def refusing(*arguments: Any, **options: Any) -> int:
+        from grader.handout.manifest import NAME
+
+        if (course().root / NAME).exists():
+            raise UsageError(f"`{command.__name__}` is for the staff: what it works on is not in a student's copy")
+        return command(*arguments, **options)
+
+    return refusing
+
 
 @click.command(epilog=EXIT_CODES)
 @exercise_argument("all")
 @sandbox_option
 @click.option("--whole", is_flag=True, help="every test on every plant, and not only until one has caught it")
 @click.option("--part", default="", hidden=True)  # what one of its own processes does
+@for_staff
 def verify(exercise: str, sandbox: str, whole: bool, part: str) -> int:
     """Check exercises against their planted submissions."""
     chosen = several(exercise, "verify")
@@ -34,6 +53,7 @@ def verify(exercise: str, sandbox: str, whole: bool, part: str) -> int:
 @click.command(epilog=EXIT_CODES)
 @click.argument("exercise", metavar="EX", required=False, default="")
 @click.argument("name", metavar="NAME", required=False, default="")
+@for_staff
 def new(exercise: str, name: str) -> int:
     """Write the skeleton of a new exercise."""
     root = course().root
@@ -47,6 +67,7 @@ def new(exercise: str, name: str) -> int:
 
 @click.command()
 @click.option("--check", is_flag=True, help="write nothing; exit with 1 if one has drifted")
+@for_staff
 def stubs(check: bool) -> int:
     """Rewrite the stubs from the solutions."""
     from grader.stubs import drifted, rewrite
@@ -61,6 +82,7 @@ def stubs(check: bool) -> int:
 
 @click.command()
 @click.argument("out", metavar="DIR", required=False, default="")
+@for_staff
 def student(out: str) -> int:
     """Write the course as students get it: a folder, a zip, a git repository."""
     if not out:
@@ -87,6 +109,7 @@ def student(out: str) -> int:
 @click.option("--from", "source", default="solution", metavar="WHICH", help="solution, accepted (the plants) or all")
 @device_option
 @sandbox_option
+@for_staff
 def rerun(exercise: str, **options: Any) -> int:
     """Run a suite on right answers many times, with fresh seeds."""
     chosen = several(exercise, "rerun")
@@ -103,6 +126,7 @@ def rerun(exercise: str, **options: Any) -> int:
 @click.option("--report", is_flag=True, help="run nothing: print what is recorded")
 @device_option
 @sandbox_option
+@for_staff
 def calibrate(exercise: str, **options: Any) -> int:
     """Derive accuracy thresholds from recorded training runs."""
     chosen = course().find(exercise)
