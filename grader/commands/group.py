@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from grader import __version__
-from grader.commands import cohort, gradebook, judging, learning, machine, own_files, staff
+from grader.commands import cohort, gradebook, judging, learning, machine, own_files, results, staff
 from grader.commands.options import EXIT_CODES
 from grader.errors import UsageError
 
@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
         own_files.update,
     ),
     "A cohort": (cohort.cohort, gradebook.gradebook, gradebook.regrade),
+    "Other systems": (results.results,),
     "This machine": (machine.doctor, machine.completion),
     "Staff": (staff.student, staff.verify, staff.new, staff.stubs, staff.rerun, staff.calibrate),
 }
