@@ -30,7 +30,7 @@ HOSTILE = (
 CANARY = "CANARY-PRIVATE-55d1"
 
 
-def test_result(number: int, verdict: Verdict, text: str = "3.0", place: bool = False) -> TestResult:
+def outcome(number: int, verdict: Verdict, text: str = "3.0", place: bool = False) -> TestResult:
     where = Place("training_loop.py", 12, f"return {text}", 3) if place else None
     failure = None if verdict is V.ACCEPTED else Failure(text, text, f"f({text})", text, where, CANARY)
     return TestResult(f"test_{number}", f"Idea {number}: {text}", 1, verdict, 0.25, failure, text)
@@ -44,7 +44,7 @@ def report(*verdicts: Verdict, text: str = "3.0", place: bool = False, **more: A
     tasks = [
         TaskResult(
             number, f"Task {text}", number, ["Think."],
-            [test_result(1, V.ACCEPTED, text), test_result(2, verdict, text, place)],
+            [outcome(1, V.ACCEPTED, text), outcome(2, verdict, text, place)],
         )
         for number, verdict in enumerate(verdicts, start=1)
     ]  # fmt: skip
