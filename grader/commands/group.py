@@ -25,7 +25,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
         own_files.update,
     ),
     "A cohort": (cohort.cohort, gradebook.gradebook, gradebook.regrade),
-    "Other systems": (results.results,),
+    "Other systems": (results.results, results.gradescope),
     "This machine": (machine.doctor, machine.completion),
     "Staff": (staff.student, staff.verify, staff.new, staff.stubs, staff.rerun, staff.calibrate),
 }

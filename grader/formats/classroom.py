@@ -1,6 +1,6 @@
 """Results for GitHub Classroom's reporter: for each task one, with a single test that carries the task's points.
 
-The reporter counts passes × `max_score` in its table and sums `score` in its notice. With one test a result the two agree.
+The reporter counts passes × `max_score` in its table and sums `score` in its notice; with one test a result they agree.
 A result always has `tests`, and no score outside of its bounds: the reporter would take it.
 """
 

@@ -36,9 +36,6 @@ def outcome(number: int, verdict: Verdict, text: str = "3.0", place: bool = Fals
     return TestResult(f"test_{number}", f"Idea {number}: {text}", 1, verdict, 0.25, failure, text)
 
 
-test_result.__test__ = False  # type: ignore[attr-defined]
-
-
 def report(*verdicts: Verdict, text: str = "3.0", place: bool = False, **more: Any) -> Report:
     """A task of two tests for each verdict: a passed one, and one with that verdict; task n is worth n points."""
     tasks = [
