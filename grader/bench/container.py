@@ -1,4 +1,4 @@
-"""An autograder's container as Gradescope gives it: 768 MB and half a core. Which exercises fit, and how long they take.
+"""An autograder's container as Gradescope gives it: 768 MB, half a core. Which exercises fit, and how long they take.
 
 The zip is made, unpacked and installed as there; `run_autograder` runs in cgroups of that size. Needs root and cgroups.
 """
