@@ -20,11 +20,12 @@ VERSION = 1
 
 def classroom(reports: Iterable[Report]) -> dict[str, dict[str, Any]]:
     """Results by the name of the runner, such as "ex03-task2"."""
-    return {
-        f"{report.exercise.split('_')[0]}-task{task.number}": _result(report, task)
-        for report in reports
-        for task in report.tasks
-    }
+    return {runner(report.exercise, task.number): _result(report, task) for report in reports for task in report.tasks}
+
+
+def runner(slug: str, task: int) -> str:
+    """The name of a task's runner: the reporter reads the variable of this name in capitals, and `_RESULTS`."""
+    return f"{slug.split('_')[0]}-task{task}"
 
 
 def outputs(results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -9,12 +9,13 @@ from grader import __version__
 from grader.catalog import Catalog, Exercise
 from grader.errors import JudgeError
 from grader.handout.manifest import NAME, STUBS, Manifest
+from grader.handout.workflow import PATH, workflow
 from grader.stubs import stubs_of
 
 LESSON = ("README.md", "exercise.toml", "figure.py", "picture.svg", "test_public.py")
 OPTIONAL = ("figure.py", "picture.svg")
 TOP = ("CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock")
-TEMPLATES = {"README.md": "README.md", "gitignore": ".gitignore", "grade.yml": ".github/workflows/grade.yml"}
+TEMPLATES = {"README.md": "README.md", "gitignore": ".gitignore"}
 GRADER = ("*.py", "py.typed", "templates/*")  # of each package, as it is installed
 STAYS = "bench"  # trains a network of its own on the final project's data
 
@@ -27,6 +28,7 @@ def contents(catalog: Catalog) -> dict[str, bytes]:
         files[name] = _read(root / name)
     for template, name in TEMPLATES.items():
         files[name] = resources.files("grader.handout").joinpath("templates", template).read_bytes()
+    files[PATH] = workflow(catalog.exercises).encode()
     for exercise in catalog.exercises:
         files |= _lesson(exercise)
     package = Path(__file__).resolve().parent.parent
