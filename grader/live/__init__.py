@@ -2,6 +2,7 @@
 
 watch       the loop: saves, results, keys
 desk        one exercise: its file, a warm judge, what is known of the file as it is now
+errand      what the warm judge is doing, since when, how far it is
 board       which results still hold, which tests are due, and in which order
 affected    which tests a change can affect; `outline` cuts a file into statements
 saves       notices that a file was saved; `ground` that the suite, the grader or a package has changed

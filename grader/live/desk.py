@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import Enum, auto
 from pathlib import Path
 
 from grader.archive import keep, last_report, report_path
@@ -15,6 +14,7 @@ from grader.course.progress import remember
 from grader.errors import DojoError
 from grader.grading import Settings, find_suite
 from grader.live.board import Board
+from grader.live.errand import Errand, Phase
 from grader.live.ground import Ground, ground_of
 from grader.live.saves import Saves
 from grader.live.station import Died, Done, Event, Finished, Ready, Started, Station
@@ -23,16 +23,6 @@ from grader.reset import keep_stubs
 from grader.result import Failure
 from grader.submission import Submission, read_submission
 from grader.summary import now, sum_up
-
-
-class Phase(Enum):
-    """What the warm judge is doing."""
-
-    WARMING = auto()
-    IDLE = auto()
-    QUICK = auto()  # tests that do not train
-    TRAINING = auto()
-    BROKEN = auto()  # there is none
 
 
 class Desk:
@@ -46,7 +36,7 @@ class Desk:
         self._poll = poll
         self._suite, self._kind = find_suite(exercise, settings.suite)
         self._station: Station | None = Station(exercise, settings)  # first, for it takes longest
-        self._phase, self._since = Phase.WARMING, time.monotonic()
+        self._errand = Errand()
         self._saves = Saves(exercise.folder, exercise.files, poll)
         self._ground: Ground = ground_of(exercise)
         self._leaving: list[threading.Thread] = []
@@ -59,9 +49,6 @@ class Desk:
         self._clock = time.time()  # when the change was made that is being judged
         self._seconds: float | None = None  # from there to the verdict
         self._begun = now(), time.monotonic()
-        self._done, self._total = 0, 0
-        self._started: set[str] = set()  # names of tests under way
-        self._run: list[str] = []
         keep_stubs(exercise)
         self._recall()
         self.news += self._submission.problem is not None
@@ -94,32 +81,32 @@ class Desk:
     @property
     def ticking(self) -> bool:
         """Whether the state shows a clock."""
-        return self._phase in (Phase.WARMING, Phase.TRAINING)
+        return self._errand.ticking
 
     def step(self) -> bool:
         """Takes in what has come. Whether something is to be seen at once."""
-        seen = (self._phase, self.news, self.notice)
+        seen = (self._errand.phase, self.news, self.notice)
         for event in self._station.events() if self._station else []:
             self._on(event)
         if self._saves.changed():
             self._saved()
         if names := self._ground.changed():
             self._renew(names)
-        return seen != (self._phase, self.news, self.notice)
+        return seen != (self._errand.phase, self.news, self.notice)
 
     def _on(self, event: Event) -> None:
         match event:
             case Ready():
-                self._ready, self._phase = event, Phase.IDLE
+                self._ready = event
+                self._errand.turn(Phase.IDLE)
                 self._board.collect(event.items)
                 self._clock = time.time()
                 self._begin()
             case Started():
-                self._started.add(event.name)
+                self._errand.begun(event.name)
             case Finished():
                 self._board.take(event.result, event.touched)
-                self._started.discard(event.result.name)
-                self._done += 1
+                self._errand.ended(event.result.name)
             case Done():
                 self._ended(event)
             case Died():
@@ -165,7 +152,7 @@ class Desk:
         """Runs what is due, with a new judge where there is none."""
         if self._station is None:
             self._start()
-        if self._phase is Phase.WARMING or self._submission.problem:
+        if self._errand.phase is Phase.WARMING or self._submission.problem:
             return
         self._base = self._submission
         names = self._board.quick()
@@ -177,18 +164,17 @@ class Desk:
 
     def _launch(self, names: list[str], phase: Phase) -> None:
         assert self._station is not None
-        self._phase, self._since = phase, time.monotonic()
-        self._done, self._total, self._run, self._started = 0, len(names), names, set()
+        self._errand.launch(phase, names)
         self._station.run(self._submission.files, names)
 
     def _stop(self) -> None:
-        if self._station and self._phase in (Phase.QUICK, Phase.TRAINING):
+        if self._station and self._errand.running:
             self._station.cancel()
-            self._phase = Phase.IDLE
+            self._errand.turn(Phase.IDLE)
 
     def _ended(self, done: Done) -> None:
-        self._phase = Phase.IDLE
-        self._board.note(self._run, done)
+        self._errand.turn(Phase.IDLE)
+        self._board.note(self._errand.names, done)
         if done.faults:
             self._died(_last_line(done.faults[0]))
             return
@@ -223,7 +209,7 @@ class Desk:
         self._close_station()
         self._deaths += 1
         if self._deaths > 1:
-            self._phase = Phase.BROKEN
+            self._errand.turn(Phase.BROKEN)
             self._fail(reason)
             return
         self.notice = f"the warm judge has ended ({reason}): a new one starts"
@@ -231,7 +217,7 @@ class Desk:
 
     def _start(self) -> None:
         self._station = Station(self.exercise, self.settings)
-        self._phase, self._since, self._ready = Phase.WARMING, time.monotonic(), None
+        self._errand, self._ready = Errand(), None
 
     def _close_station(self) -> None:
         station, self._station = self._station, None
@@ -282,16 +268,9 @@ class Desk:
     @property
     def state(self) -> str:
         """What happens at this moment, in a few words."""
-        seconds = int(time.monotonic() - self._since)
         if self._fault:
             return "the grader failed"
-        if self._phase is Phase.WARMING:
-            return f"warming up {seconds} s"
-        if self._phase is Phase.QUICK:
-            return f"running {min(self._done + 1, self._total)} of {self._total}"
-        if self._phase is Phase.TRAINING:
-            return f"training {seconds} s"
-        return self._verdict_words() or "watching"
+        return self._errand.words or self._verdict_words() or "watching"
 
     def _verdict_words(self) -> str:
         return "" if self._seconds is None else f"verdict in {self._seconds:.2f} s"
@@ -335,9 +314,9 @@ class Desk:
         )
 
     def _trains(self) -> str:
-        if self._phase is not Phase.TRAINING:
+        if self._errand.phase is not Phase.TRAINING:
             return ""
-        names = self._started or set(self._run)  # before it has started, the first that will
+        names = self._errand.under_way
         return next((item.sentence for item in self._board.items if item.name in names), "")
 
 
