@@ -94,6 +94,22 @@ def export(path: str | None, policy: Policy, kind: str, missing_as_zero: bool, r
 
 
 @gradebook.command(epilog=EPILOG)
+@book_option
+@policy_options
+@click.option("--title", default="The class", metavar="TEXT", help="what stands above it")
+@click.option("--similar", default="", metavar="PATH", help="a page of `dojo similar`, to be linked")
+@click.option("--out", default="class", metavar="DIR", help="a folder for it alone (default: class)")
+def pages(path: str | None, policy: Policy, title: str, similar: str, out: str) -> int:
+    """Pages for an instructor: the class as a table, each student, hard tests."""
+    from grader.site.write import write_site
+
+    with _read(path) as book:
+        count = write_site(book, policy, Path(out), title, similar)
+    print(f"{Path(out) / 'index.html'}   {count:,} pages, for staff alone: they name hidden tests")
+    return 0
+
+
+@gradebook.command(epilog=EPILOG)
 @click.argument("student")
 @book_option
 @policy_options
