@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
 export EX NAME FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT GUIDED WHOLE TIMES TRAINING RUNS PLANTS DATA ONLY POLL
-export TASK YES SOLUTION OPEN SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS
+export TASK YES SOLUTION OPEN SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS LEAST
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start status list lesson hint grade watch cohort gradebook regrade report diff reset solution doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
+.PHONY: help setup start status list lesson hint grade watch cohort gradebook regrade similar report diff reset solution doctor stubs train evaluate test format lint types tests verify new rerun calibrate tamper fuzz faults bench data lock clean
 
 help: ## this list
 	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
@@ -64,6 +64,10 @@ gradebook: $(READY) ## what an instructor wants to know of the class
 
 regrade: $(READY) ## who changed between the last two suites: make regrade EX=3
 	@$(BIN)/dojo regrade $${GRADEBOOK:+--gradebook "$$GRADEBOOK"} -- "$$EX"
+
+similar: $(READY) ## alike pairs, side by side: make similar SUBMISSIONS=dir EX=3 (ROSTER=csv, ONLY=student, LEAST=0.6)
+	@$(BIN)/dojo similar --ex "$${EX:-all}" $${ROSTER:+--roster "$$ROSTER"} $${ONLY:+--only "$$ONLY"} \
+		$${LEAST:+--least "$$LEAST"} -- "$$SUBMISSIONS"
 
 report: $(READY) ## a page with figures: make report EX=5 (OPEN=1 opens it)
 	@$(BIN)/dojo report $${FROM:+--from "$$FROM"} $${OPEN:+--open} $${DEVICE:+--device "$$DEVICE"} \

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from grader import __version__
-from grader.commands import cohort, gradebook, judging, learning, machine, own_files, staff
+from grader.commands import cohort, gradebook, judging, learning, machine, own_files, similar, staff
 from grader.commands.options import EXIT_CODES
 from grader.errors import UsageError
 
@@ -16,7 +16,7 @@ COMPLETE = "_DOJO_COMPLETE"  # set by the script of `dojo completion` when a she
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Learning": (learning.start, learning.status, learning.list_, learning.lesson, learning.hint),
     "Working": (judging.watch, judging.grade, judging.report, own_files.diff, own_files.reset, own_files.solution),
-    "A cohort": (cohort.cohort, gradebook.gradebook, gradebook.regrade),
+    "A cohort": (cohort.cohort, gradebook.gradebook, gradebook.regrade, similar.similar),
     "This machine": (machine.doctor, machine.completion),
     "Staff": (staff.verify, staff.new, staff.stubs, staff.rerun, staff.calibrate),
 }
