@@ -64,7 +64,8 @@ def row(exercise: Exercise) -> dict[str, Any]:
         "exercise": exercise.key,
         "answers": len(originals),
         "long_enough": len({name for pair in shares for name in pair} & set(originals)),
-        "independent": _counted("told", [share >= Rule().least_share for share in _independent(originals, shares)]),
+        "independent": _told(originals, shares),
+        "independent_of_any_length": _told(originals, _shares(exercise, originals, {}, Rule(least_tokens=0))),
         **{how: _missed(copies, shares, how) for how in (*Disguise, HALF)},
         "mistakes": _mistakes(exercise, originals[REFERENCE]),
         "grams": [
@@ -102,6 +103,10 @@ def _shares(exercise: Exercise, originals: Mapping[str, str], copies: Mapping[st
 def _independent(originals: Mapping[str, str], shares: Shares) -> list[float]:
     pairs = map(frozenset, itertools.combinations(originals, 2))
     return [shares[pair] for pair in pairs if pair in shares]
+
+
+def _told(originals: Mapping[str, str], shares: Shares) -> dict[str, int]:
+    return _counted("told", [share >= Rule().least_share for share in _independent(originals, shares)])
 
 
 def _of_copies(copies: Mapping[str, Copy], shares: Shares, how: str) -> list[float]:

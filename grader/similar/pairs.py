@@ -110,7 +110,7 @@ def _why_not(made: Printed | None, least: int) -> str:
     if made is None or len(made.row.symbols) > MOST_TOKENS:
         return "too long to compare"
     few = made.tokens < least
-    return f"too short to say anything (fewer than {least} tokens of one's own)" if few else ""
+    return f"too short to say anything: fewer than {least} tokens of its own" if few else ""
 
 
 def _solution(exercise: Exercise, given: frozenset[int], gram: int) -> Printed | None:

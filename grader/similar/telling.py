@@ -11,6 +11,7 @@ from grader.text import clean_line
 
 MOST_FILES = 20  # files that are named at the end
 MOST_NAMES = 10
+MOST_PAIRS = 200  # of an exercise, for a person to read
 NAME = 22  # columns for a student
 
 
@@ -19,7 +20,7 @@ def table(found: Iterable[Found]) -> Iterator[str]:
     nothing = True
     for each in found:
         nothing = False
-        yield from (*_head(each), *map(_line, each.pairs), *_foot(each), "")
+        yield from (*_head(each), *map(_line, each.pairs[:MOST_PAIRS]), *_foot(each), "")
     if nothing:
         yield "There was nothing to compare."
 
@@ -38,7 +39,8 @@ def closing(gathered: Gathered, page: Path) -> Iterator[str]:
 def _head(found: Found) -> Iterator[str]:
     yield f"{found.exercise.slug}   {found.students:,} compared"
     if found.students > 2:
-        yield f"  usual here: {found.usual:.0%} (median of all pairs); 95 of 100 pairs are below {found.high:.0%}"
+        usual, high = 100 * found.usual, 100 * found.high
+        yield f"  usual here: {usual:.0f} % (median of all pairs); 95 of 100 pairs are below {high:.0f} %"
     if found.pairs:
         yield f"  {'left':{NAME}} {'right':{NAME}} {'of left':>7} {'of right':>8} {'tokens':>6}"
     elif found.students > 1:
@@ -47,11 +49,13 @@ def _head(found: Found) -> Iterator[str]:
 
 def _line(pair: Pair) -> str:
     left, right = (f"{clean_line(each, NAME - 1):{NAME}}" for each in (pair.left, pair.right))
-    shares = f"{pair.share_left:>7.0%} {pair.share_right:>8.0%} {pair.tokens:>6}"
+    shares = f"{100 * pair.share_left:>5.0f} % {100 * pair.share_right:>6.0f} % {pair.tokens:>6}"
     return f"  {left} {right} {shares}{'  both like the solution' if pair.like_solution else ''}"
 
 
 def _foot(found: Found) -> Iterator[str]:
+    if len(found.pairs) > MOST_PAIRS:
+        yield f"  and {len(found.pairs) - MOST_PAIRS:,} more; a larger --least leaves the most alike"
     for why, students in found.reasons():
         names = ", ".join(clean_line(each, 40) for each in students[:MOST_NAMES])
         more = f" and {len(students) - MOST_NAMES:,} more" if len(students) > MOST_NAMES else ""

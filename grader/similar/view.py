@@ -13,7 +13,7 @@ from grader.similar.pairs import Found, Pair, Work
 from grader.similar.prints import Printed
 from grader.text import clean_line
 
-MOST_PAIRS = 50  # of an exercise; a page is for looking, and the table has them all
+MOST_PAIRS = 50  # of an exercise; a page is for looking
 Span = tuple[int, int]
 
 
@@ -104,7 +104,12 @@ def _places(made: Printed, spans: Sequence[Span]) -> list[Span]:
 def _side(work: Work, student: str, share: float, solution: float, places: list[Span], links: list[int]) -> Side:
     lines = _lines(work, places)
     return Side(
-        clean_line(student, 80), f"{share:.0%}", f"{solution:.0%}", lines[:MAX_LINES], links, len(lines[MAX_LINES:])
+        clean_line(student, 80),
+        f"{100 * share:.0f} %",
+        f"{100 * solution:.0f} %",
+        lines[:MAX_LINES],
+        links,
+        len(lines[MAX_LINES:]),
     )
 
 
