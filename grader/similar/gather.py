@@ -59,10 +59,7 @@ def _put(gathered: Gathered, handed: Handed, read: Submission | str) -> None:
         why = read if isinstance(read, str) else f"can't be read: {read.problem.got}" if read.problem else ""
         gathered.unread.setdefault(handed.exercise.slug, {})[handed.student] = clean_line(why)
         return
-    work = work_of(handed.student, read.files)
-    works = gathered.works.setdefault(handed.exercise.slug, [])
-    if work not in works:  # the same files twice are one version
-        works.append(work)
+    gathered.works.setdefault(handed.exercise.slug, []).append(work_of(handed.student, read.files))
 
 
 def work_of(student: str, files: dict[str, str]) -> Work:

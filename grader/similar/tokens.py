@@ -5,7 +5,7 @@ of a string, and names of one's own. What a change of names can't reach stays: k
 attributes that belong to somebody else's library (`.zero_grad`, `.square`).
 
 copydetect has a filter of its own. It is not used, for it counts a keyword as many times as it has letters, gives every
-attribute the same symbol, and its places in the source are wrong behind a blank first line and at names of classes.
+attribute the same symbol, and its places in a text that begins with blank lines are wrong by as many characters.
 """
 
 from __future__ import annotations

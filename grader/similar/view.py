@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,7 +45,7 @@ class Side:
     share: str
     solution: str
     lines: list[Line]
-    passages: list[int]  # of each passage, the passage of the other side that it begins like; 0: none
+    passages: list[int]  # for each passage, the one of the other side with which it shares most
     left_out: int
 
 
@@ -86,13 +88,13 @@ def pair_view(found: Found, pair: Pair) -> PairView:
 
 
 def _links(own: Printed, other: Printed, spans: Sequence[Span], others: Sequence[Span]) -> list[int]:
-    """For each passage the number of the other side's in which its first fingerprint stands."""
-    hashes = {start: hash_ for hash_, start in own.positions}
-    found = []
-    for start, _ in spans:
-        there = other.grams.hash_idx[hashes[start]][0]
-        found.append(next((n for n, (begin, end) in enumerate(others, start=1) if begin <= there < end), 0))
-    return found
+    """For each passage the number of the other side's with which it shares most."""
+    own_ends, ends = ([end for _, end in each] for each in (spans, others))
+    votes = [Counter[int]() for _ in spans]
+    for hash_, start in own.positions:
+        for there in other.grams.hash_idx.get(hash_, ()):
+            votes[bisect(own_ends, start)][bisect(ends, there) + 1] += 1
+    return [each.most_common(1)[0][0] for each in votes]
 
 
 def _places(made: Printed, spans: Sequence[Span]) -> list[Span]:

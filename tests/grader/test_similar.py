@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import random
@@ -192,6 +193,10 @@ class TestPairs:
         exercise = CATALOG.find("3")
         public = exercise.public_suite.read_text("utf-8")
         assert printed(public, given_to(exercise)).tokens == 0
+        lesson = (exercise.folder / "README.md").read_text("utf-8")
+        block = max(lesson.split("```python\n")[1:], key=len).split("```")[0]
+        assert printed(block).tokens > 50
+        assert printed(block, given_to(exercise)).tokens == 0
 
     def test_short_answers_are_not_held_against_anybody(self) -> None:
         handed = answers("1")
@@ -220,6 +225,15 @@ class TestPairs:
         found = find_similar(exercise, works)
         assert told(found) == [("ada", "bob")]
         assert found.works[found.pairs[0].versions[0]].text == works[1].text, "the version that is most alike"
+
+    def test_a_short_version_beside_a_long_one_is_passed_over(self) -> None:
+        first, *_ = answers("3").values()
+        works = [
+            work_of(student, {"training_loop.py": text}) for student in ("ada", "bob") for text in ("x = 1\n", first)
+        ]
+        found = find_similar(CATALOG.find("3"), [*works, work_of("cem", {"training_loop.py": "x = 2\n"})])
+        assert told(found) == [("ada", "bob")]
+        assert set(found.left_out) == {"cem"}
 
     def test_endless_files_are_left_out(self) -> None:
         found = found_in("3", {"ada": "x = 1\n" * 40_000, "bob": "x = 1\n" * 10_000})
@@ -259,12 +273,16 @@ class TestView:
 
     def test_a_passage_leads_to_the_same_on_the_other_side(self) -> None:
         first, *_ = answers("3").values()
-        copy = disguised(first, Disguise.REORDERED, SEED)
-        found = found_in("3", {"ada": first, "bob": copy})
+        gap = "x.{0}1.{0}2.{0}3.{0}4.{0}5.{0}6.{0}7.{0}8".format  # alike to nothing, so that passages end
+        parts = [ast.get_source_segment(first, each) or "" for each in ast.parse(first).body]
+        found = found_in("3", {"ada": f"\n{gap('a')}\n".join(parts), "bob": f"\n{gap('b')}\n".join(reversed(parts))})
         left, right = pair_view(found, found.pairs[0]).sides
-        assert len(left.passages) > 1, "functions stand in another order"
-        assert all(1 <= each <= len(right.passages) for each in left.passages)
-        assert all(1 <= each <= len(left.passages) for each in right.passages)
+        assert len(set(left.passages)) > 1
+        where = [{piece.text: piece.passage for line in side.lines for piece in line.pieces if "def " in piece.text}
+                 for side in (left, right)]  # fmt: skip
+        assert len(where[0]) > 4
+        assert all(left.passages[passage - 1] == where[1][text] for text, passage in where[0].items())
+        assert all(right.passages[passage - 1] == where[0][text] for text, passage in where[1].items())
         numbers = [piece.passage for line in left.lines for piece in line.pieces if piece.first]
         assert numbers == list(range(1, len(left.passages) + 1))
 
