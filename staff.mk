@@ -1,8 +1,8 @@
 # What students do not get: grading a class, writing exercises, and checking the project itself.
 TOOLS := $(VENV)/.tools
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-export NAME GUIDED WHOLE TIMES TRAINING RUNS PLANTS ONLY SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS ENGINE ADDRESS OUT
-.PHONY: cohort gradebook regrade student verify new rerun calibrate stubs test format lint types tests tamper fuzz faults bench lock
+export NAME GUIDED WHOLE TIMES TRAINING RUNS PLANTS ONLY SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS ENGINE ADDRESS OUT LEAST
+.PHONY: cohort similar gradebook regrade student verify new rerun calibrate stubs test format lint types tests tamper fuzz faults bench lock
 
 # What checks the project itself, and nobody needs who only uses it.
 $(TOOLS): $(READY) requirements-dev.lock
@@ -17,6 +17,10 @@ cohort: $(READY) ## grade a class: make cohort SUBMISSIONS=dir (EX=3, ONLY=stude
 
 gradebook: $(READY) ## what an instructor wants to know of the class
 	@$(BIN)/dojo gradebook summary $${GRADEBOOK:+--gradebook "$$GRADEBOOK"}
+
+similar: $(TOOLS) ## alike pairs, side by side: make similar SUBMISSIONS=dir EX=3 (ROSTER=csv, ONLY=student, LEAST=0.6)
+	@$(BIN)/dojo similar --ex "$${EX:-all}" $${ROSTER:+--roster "$$ROSTER"} $${ONLY:+--only "$$ONLY"} \
+		$${LEAST:+--least "$$LEAST"} -- "$$SUBMISSIONS"
 
 regrade: $(READY) ## who changed between the last two suites: make regrade EX=3
 	@$(BIN)/dojo regrade $${GRADEBOOK:+--gradebook "$$GRADEBOOK"} -- "$$EX"

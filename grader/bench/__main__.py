@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from grader.bench import cold, soak, training, warm, workers
+from grader.bench import cohort, cold, growth, soak, training, warm, workers
 from grader.bench.figures import Aim, Figure
 from grader.catalog import Catalog, find_root
 from grader.errors import DojoError, UsageError
@@ -19,7 +19,8 @@ from grader.result import write_atomically
 
 SAVES = 12
 PARTS = ("cold", "memory", "worker", "isolation", "warm", "training")
-SOAK = "soak"  # only where it is asked for: it takes ten minutes
+SOAK = "soak"
+LONG = ("cohort", "growth", SOAK)  # only where they are asked for: each takes more than ten minutes
 
 
 def main() -> int:
@@ -30,7 +31,8 @@ def main() -> int:
     parser.add_argument("--soak-saves", type=int, default=1000, help="of the part 'soak' (default: 1000)")
     parser.add_argument("--seeds", type=int, default=1, help="of the final project's training (default: 1)")
     parser.add_argument("--data-dir", help="where the final project finds its data (default: as it does itself)")
-    parser.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join(PARTS)} (default), {SOAK}")
+    cohort_options(parser.add_argument_group("of the parts 'cohort' and 'growth'"))
+    parser.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join((*PARTS, *LONG))}")
     parser.add_argument("--save", type=Path, help="a JSON file to keep the figures in")
     options = parser.parse_args()
     try:
@@ -40,10 +42,24 @@ def main() -> int:
         return error.exit_code
 
 
+def cohort_options(group: argparse._ArgumentGroup) -> None:
+    """How large the classes are."""
+    usual = cohort.Plan()
+    group.add_argument("--submissions", type=int, default=usual.submissions, help="a class (default: %(default)s)")
+    group.add_argument("--large", type=int, default=2000, help="a large one (default: %(default)s)")
+    group.add_argument("--sample", type=int, default=usual.sample, help="of each rival, twice a round (%(default)s)")
+    group.add_argument("--class-rounds", type=int, default=usual.rounds, help="runs over the class (%(default)s)")
+    group.add_argument("--otter", type=Path, default=usual.otter, help="an environment with otter (%(default)s)")
+
+
+def class_plan(options: argparse.Namespace) -> cohort.Plan:
+    return cohort.Plan(options.submissions, options.sample, options.class_rounds, options.otter)
+
+
 def _bench(options: argparse.Namespace) -> int:
     chosen = options.only.split(",")
-    if strange := sorted(set(chosen) - {*PARTS, SOAK}):
-        raise UsageError(f"'{strange[0]}' is not one of {', '.join(PARTS)}, {SOAK}")
+    if strange := sorted(set(chosen) - {*PARTS, *LONG}):
+        raise UsageError(f"'{strange[0]}' is not one of {', '.join((*PARTS, *LONG))}")
     root = find_root(Path.cwd())
     catalog = Catalog(root)
     quick = [each for each in catalog.exercises if each.number is not None and each.number <= 6]
@@ -54,23 +70,25 @@ def _bench(options: argparse.Namespace) -> int:
         "worker": lambda: workers.fresh(third, 5 * options.rounds),
         "isolation": lambda: workers.isolation(third, options.rounds),
         "warm": lambda: warm.warm(root, quick, options.saves),
+        "cohort": lambda: cohort.cohort(root, class_plan(options)),
+        "growth": lambda: growth.growth(root, options.submissions, options.large),
     }
     figures: list[Figure] = []
     aims: list[Aim] = []
     load = os.getloadavg()[0]
-    print(f"{'':44} {'n':>3} {'min':>8} {'median':>8} {'p95':>8} {'max':>8}")
+    print(f"{'':52} {'n':>3} {'min':>8} {'median':>8} {'p95':>8} {'max':>8}")
     for name in (name for name in parts if name in chosen):
         rows, due = parts[name]()
         for row in rows:
             numbers = " ".join(f"{value:8.3f}" for value in (row.minimum, row.median, row.p95, row.maximum))
-            print(f"{row.name:44} {row.n:>3} {numbers} {row.unit}", flush=True)
+            print(f"{row.name:52} {row.n:>3} {numbers} {row.unit}", flush=True)
         figures += rows
         aims += due
     budgets = training.training(root, options.seeds, options.data_dir) if "training" in chosen else []
     print()
     for aim in aims:
         mark = "✓" if aim.met else "✗"
-        print(f"{mark} {aim.name:44} {aim.value:8.3f} {aim.unit:2} (aim: at most {aim.most:.3g})")
+        print(f"{mark} {aim.name:52} {aim.value:8.3f} {aim.unit:2} (aim: at most {aim.most:.3g})")
     for each in budgets:
         mark = "✓" if each.ours > each.plain else "✗"
         print(f"{mark} {each.seconds:5.0f} CPU s, seed {each.seed}: {each.ours:.2%}, a plain network {each.plain:.2%}")

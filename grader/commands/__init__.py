@@ -5,6 +5,7 @@ options       EX and its completion, and the options that several commands share
 judging       grade, watch, report
 learning      status (and `dojo` alone), list, start, lesson, hint
 own_files     reset, diff, solution
+similar       similar
 gradebook     gradebook (summary, export, show, decisions, check), regrade
 machine       doctor, completion
 staff         verify, new, rerun, calibrate, stubs

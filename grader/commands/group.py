@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from grader import __version__
-from grader.commands import cohort, gradebook, judging, learning, machine, own_files, results, staff
+from grader.commands import cohort, gradebook, judging, learning, machine, own_files, results, similar, staff
 from grader.commands.options import EXIT_CODES
 from grader.errors import UsageError
 
@@ -24,7 +24,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
         own_files.solution,
         own_files.update,
     ),
-    "A cohort": (cohort.cohort, gradebook.gradebook, gradebook.regrade),
+    "A cohort": (cohort.cohort, gradebook.gradebook, gradebook.regrade, similar.similar),
     "Other systems": (results.results, results.gradescope),
     "This machine": (machine.doctor, machine.completion),
     "Staff": (staff.student, staff.verify, staff.new, staff.stubs, staff.rerun, staff.calibrate),
