@@ -2,7 +2,7 @@
 TOOLS := $(VENV)/.tools
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 export NAME GUIDED WHOLE TIMES TRAINING RUNS PLANTS ONLY SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS ENGINE ADDRESS OUT LEAST
-.PHONY: cohort similar gradebook regrade student verify new rerun calibrate stubs test format lint types tests tamper fuzz faults bench lock
+.PHONY: cohort similar gradebook regrade student verify new rerun calibrate stubs test format lint types tests tamper fuzz faults site bench lock
 
 # What checks the project itself, and nobody needs who only uses it.
 $(TOOLS): $(READY) requirements-dev.lock
@@ -72,6 +72,10 @@ fuzz: $(TOOLS) ## a million hostile frames; GUIDED=60: coverage-guided, for so m
 
 faults: $(TOOLS) ## faults of ours and of the machine: how each is taken, as a table
 	@$(BIN)/python -m tests.faults
+
+site: $(TOOLS) ## the documents as pages, in build/site
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
+	@echo "build/site/index.html"
 
 bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,warm; ONLY=soak: 1,000 saves)
 	@$(BIN)/python -m grader.bench $${ONLY:+--only "$$ONLY"} $${DATA:+--data-dir "$$DATA"}
