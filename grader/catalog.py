@@ -127,7 +127,9 @@ def find_root(start: Path) -> Path:
     for folder in candidates:
         if (folder / "exercises").is_dir() and any((folder / "exercises").glob("*/exercise.toml")):
             return folder
-    raise UsageError(f"there is no course in '{start}' or above it: go to the folder that holds 'exercises'")
+    raise UsageError(
+        f"there is no course in '{start}' or above it: go to the folder that holds 'exercises', or make one: `dojo init`"
+    )
 
 
 def read_exercise(root: Path, folder: Path) -> Exercise:
