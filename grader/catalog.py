@@ -128,7 +128,7 @@ def find_root(start: Path) -> Path:
         if (folder / "exercises").is_dir() and any((folder / "exercises").glob("*/exercise.toml")):
             return folder
     raise UsageError(
-        f"there is no course in '{start}' or above it: go to the folder that holds 'exercises', or make one: `dojo init`"
+        f"there is no course in '{start}' or above it: go to the folder that holds 'exercises' or make one with `dojo init`"
     )
 
 
