@@ -127,9 +127,8 @@ def find_root(start: Path) -> Path:
     for folder in candidates:
         if (folder / "exercises").is_dir() and any((folder / "exercises").glob("*/exercise.toml")):
             return folder
-    raise UsageError(
-        f"there is no course in '{start}' or above it: go to the folder that holds 'exercises' or make one with `dojo init`"
-    )
+    remedy = "go to the folder that holds 'exercises', or make one: `dojo init`"
+    raise UsageError(f"there is no course in '{start}' or above it: {remedy}")
 
 
 def read_exercise(root: Path, folder: Path) -> Exercise:

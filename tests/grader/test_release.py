@@ -69,7 +69,7 @@ def test_from_a_clean_environment_it_makes_a_course_and_grades_in_it(installed: 
 
     lost = dojo("start")
     assert lost.returncode == 2
-    assert "make one with `dojo init`" in lost.stderr
+    assert "or make one: `dojo init`" in lost.stderr
     assert dojo("init").returncode == 0
     assert dojo("init").returncode == 2  # it is there already
     course = tmp_path / "torch-dojo"
