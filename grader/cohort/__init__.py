@@ -8,6 +8,7 @@ readers     reads submissions ahead of the judges, on all cores
 queues      what is still to be graded, exercise by exercise, and how long that may take
 judge       the process of a judge: the suite is collected once, each submission is graded in a fork
 seat        that process as the dispatcher sees it
+turns       while a timed submission is graded, no other one is at the same GPU, or on the same machine's CPUs
 tally       what became of each submission
 dispatch    hands submissions to judges; the one that opens the gradebook
 telling     lines and a bar on a terminal, lines in a pipe
