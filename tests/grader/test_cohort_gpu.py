@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import select
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grader.__main__ import main
+from grader.catalog import Catalog
+from grader.cohort import turns
+from grader.cohort.seat import Died, Graded, Lost, Open, Seat
 from grader.cohort.turns import folder_of
 from grader.gradebook.book import Gradebook
+from grader.grading import Settings
 from grader.result import Verdict
+from grader.submission import Submission
 from tests.grader.gpus import Gpus
 
 SEED = 11
-STUDENTS = ("ada", "bob", "cleo")
+STUDENTS = ("ada", "bob")
 # The judges' side: when each submission was at work, and where.
 SUITE = """
 import os, time
@@ -25,11 +32,17 @@ from grader.checks import check_equal
 
 def note(what):
     with open({trace!r}, "a") as file:
-        file.write(f"{{time.monotonic()}} {name} {{what}}\\n")
+        file.write(f"{{time.monotonic()}} {name} {{os.environ.get('CUDA_VISIBLE_DEVICES', '')}} {{what}}\\n")
+
+def others():
+    return {{line.split()[2] for line in open({trace!r}) if " {name} " in line}}
 
 @pytest.mark.task(1)
 def test_doubles(submission):
     note("begins")
+    deadline = time.monotonic() + 60
+    while os.path.exists({meet!r}) and len(others()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)  # so that no judge can do all of it before the other has begun
     try:
         check_equal(submission.double(2), 4)
     finally:
@@ -43,7 +56,7 @@ TEXT = """
 import os, time
 
 def double(x):
-    time.sleep(0.3)
+    time.sleep(1)
     return 2 * x
 
 def card():
@@ -67,7 +80,9 @@ def handed(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
         for path, text in {
             f"exercises/{slug}/exercise.toml": lines + toml,
             f"exercises/{slug}/double.py": "raise NotImplementedError\n",
-            f"tests/hidden/{slug}/test_double.py": SUITE.format(trace=str(tmp_path / "trace"), name=slug),
+            f"tests/hidden/{slug}/test_double.py": SUITE.format(
+                trace=str(tmp_path / "trace"), name=slug, meet=str(tmp_path / f"meet-{slug}")
+            ),
             **{f"class/{student}/{slug}/double.py": f"{TEXT}# {student}\n" for student in STUDENTS},
         }.items():
             (course / path).parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +97,7 @@ def spans(trace: Path) -> list[tuple[float, float, str]]:
     """When which exercise was at work. Judges write side by side: what began first is taken to have ended first."""
     open_ones, found = defaultdict(list), []
     for line in sorted(trace.read_text().splitlines(), key=lambda each: float(each.split()[0])):
-        moment, name, what = line.split()
+        moment, name, *_, what = line.split()
         if what == "begins":
             open_ones[name].append(float(moment))
         else:
@@ -90,9 +105,17 @@ def spans(trace: Path) -> list[tuple[float, float, str]]:
     return found
 
 
-def test_judges_share_gpus_in_turn_and_a_timed_exercise_is_alone(
-    handed: Path, course: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_judges_share_gpus_in_turn_and_each_exercise_is_graded_where_it_asks_for(
+    handed: Path, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    cleared, clear = [], turns.clear
+    (tmp_path / "meet-ex01_double").touch()
+
+    def noted(run: str) -> None:
+        cleared.append(sorted(path.name for path in folder_of(run).iterdir()))
+        clear(run)
+
+    monkeypatch.setattr(turns, "clear", noted)
     assert main(["cohort", str(handed), f"--seed={SEED}"]) == 0, capsys.readouterr()
     with Gradebook.open(course / "gradebook.sqlite") as book:
         attempts = book.attempts()
@@ -109,10 +132,39 @@ def test_judges_share_gpus_in_turn_and_a_timed_exercise_is_alone(
     }
     assert cards["ex01_double"] == {"'0'", "'1'"}, "each judge sees one GPU, and both are used"
     assert cards["ex02_timed"] == {"''"}
-    timed = sorted(span[:2] for span in spans(tmp_path / "trace") if span[2] == "ex02_timed")
-    assert len(timed) == len(STUDENTS)
-    assert all(one[1] <= other[0] for one, other in itertools.pairwise(timed))
+    assert cleared == [["0.door", "0.room", "1.door", "1.room", "cpu.door", "cpu.room"]], "places of their own"
     assert not list(tmp_path.glob(folder_of("*").name)), "the locks are gone with the run"
+
+
+def hear(seats: list[Seat], wanted: type) -> None:
+    """Until each judge has said it."""
+    left = {seat.fileno(): seat for seat in seats}
+    while left:
+        ready, _, _ = select.select(list(left), [], [], 120)
+        assert ready, "a judge says nothing"
+        for number in ready:
+            events = left[number].events()
+            assert not any(isinstance(event, Died | Lost) for event in events), events
+            if any(isinstance(event, wanted) for event in events):
+                del left[number]
+
+
+def test_a_timed_submission_is_alone_among_the_judges_of_its_run(handed: Path, course: Path, tmp_path: Path) -> None:
+    timed = Catalog(course).find("2")
+    plain = replace(Catalog(course).find("1"), device="any")
+    seats = [Seat(exercise, Settings(device="cpu", turns="0a")) for exercise in (timed, timed, plain)]
+    files = Submission({"double.py": TEXT}, "")
+    try:
+        hear(seats, Open)
+        for seat in seats:
+            seat.grade(files, SEED)
+        hear(seats, Graded)
+    finally:
+        for seat in seats:
+            seat.close()
+    found = sorted(spans(tmp_path / "trace"))
+    assert sorted(span[2] for span in found) == ["ex01_double", "ex02_timed", "ex02_timed"]
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(found))
 
 
 def test_on_a_cpu_by_request_the_footing_is_lower_and_a_run_on_a_gpu_replaces_it(handed: Path, course: Path) -> None:
