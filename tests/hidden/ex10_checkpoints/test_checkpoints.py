@@ -217,18 +217,14 @@ def save_a_training(sub, weight, slopes, lr, momentum, seed, steps):
     with torch.no_grad():
         model.weight.fill_(0.0)
     inside = torch.load("run.pt", weights_only=True, map_location="cpu")
-    other = torch.Generator()
-    state = inside["generator"]
-    order = None if state is None else torch.randperm(50, generator=other.set_state(state)).to(weight.device)
-    group = inside["optimizer"]["param_groups"][0]
-    velocity = inside["optimizer"]["state"][0]["momentum_buffer"].to(weight.device)
-    settings = [group["lr"], group["momentum"], inside["scheduler"]["last_epoch"]]
-    return {
-        "weight": inside["model"]["weight"].to(weight.device),
-        "velocity": velocity,
-        "order": order,
-        "rest": settings,
-    }
+    parts = {key: inside.get(key) or {} for key in ("model", "optimizer", "scheduler")}
+    memory = parts["optimizer"].get("state", {}).get(0, {})
+    group = parts["optimizer"].get("param_groups", [{}])[0]
+    found = {"weight": parts["model"].get("weight"), "velocity": memory.get("momentum_buffer"), "order": None}
+    if inside.get("generator") is not None:
+        found["order"] = torch.randperm(50, generator=torch.Generator().set_state(inside["generator"]))
+    found = {name: None if value is None else value.to(weight.device) for name, value in found.items()}
+    return found | {"rest": [group.get("lr"), group.get("momentum"), parts["scheduler"].get("last_epoch")]}
 
 
 def saved_training(submission, rng, momentum: float = 0.75) -> tuple[dict, Tensor, list[Tensor], Tensor]:
@@ -642,7 +638,7 @@ def test_a_file_with_a_program_in_it_is_refused_and_not_run(submission, rng, whe
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def save_twice(sub, weights, kind, beside):
+def save_twice(sub, weights, kind, beside, watched):
     import os
     import pathlib
     import shutil
@@ -679,8 +675,9 @@ def save_twice(sub, weights, kind, beside):
             if number:
                 reader = (folder / "run.pt").open("rb", buffering=0)
                 half = reader.read(len(seen[-1]) // 2) if seen[-1] else b""
-            threading.setprofile(look)
-            sys.setprofile(look)  # calls `look` at the beginning and the end of every function that runs
+            if watched:
+                threading.setprofile(look)
+                sys.setprofile(look)  # calls `look` at the beginning and the end of every function that runs
             try:
                 sub.save_checkpoint(path, model, {"number": number})
             finally:
@@ -702,17 +699,17 @@ def save_twice(sub, weights, kind, beside):
     return {"names": names, "seen": found[:-1][:9], "read": found[-1]}
 
 
-def twice_saved(submission, rng, kind: str = "str") -> tuple[dict, list[Tensor]]:
+def twice_saved(submission, rng, kind: str = "str", watched: bool = False) -> tuple[dict, list[Tensor]]:
     weights = list(torch.randn(2, 7, 6, generator=rng))
     spelled = {"str": '"/somewhere/run.pt"', "Path": 'Path("/somewhere/run.pt")', "bare name": '"run.pt"'}[kind]
     call = f"save_checkpoint({spelled}, model, {{...}}) twice, with other weights the second time"
-    return submission.run(save_twice, weights, kind, "/dev/shm", call=call), weights
+    return submission.run(save_twice, weights, kind, "/dev/shm", watched, call=call), weights
 
 
 @pytest.mark.task(4)
 def test_others_see_no_file_or_the_old_one_or_the_new_one(submission, rng):
     """A look at the path at each moment of two saves finds: no file, then the first one whole, then the second one."""
-    got, weights = twice_saved(submission, rng)
+    got, weights = twice_saved(submission, rng, watched=True)
     hint = "Between no file and the first one, and between the first and the second, there must be no moment at all."
     seen = got["seen"]
     told = ", ".join("no file" if each is None else each if type(each) is str else "a whole file" for each in seen)
