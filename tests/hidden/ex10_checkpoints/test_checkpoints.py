@@ -223,7 +223,7 @@ def save_a_training(sub, weight, slopes, lr, momentum, seed, steps):
     found = {"weight": parts["model"].get("weight"), "velocity": memory.get("momentum_buffer"), "order": None}
     if inside.get("generator") is not None:
         found["order"] = torch.randperm(50, generator=torch.Generator().set_state(inside["generator"]))
-    found = {name: None if value is None else value.to(weight.device) for name, value in found.items()}
+    found = {name: "nothing" if value is None else value.to(weight.device) for name, value in found.items()}
     return found | {"rest": [group.get("lr"), group.get("momentum"), parts["scheduler"].get("last_epoch")]}
 
 
@@ -352,7 +352,9 @@ def load(sub, x, arguments):
     model.load_state_dict(model.state_dict())
     found |= {"state": {name: value.clone() for name, value in model.state_dict().items()}}
     out = model(x)
-    found |= {"answers": out.detach(), "slope": torch.autograd.grad(out.sum(), model[4].bias)[0]}
+    found |= {"answers": out.detach(), "slope": None}
+    if model[4].bias.requires_grad:
+        found["slope"] = torch.autograd.grad(out.sum(), model[4].bias)[0]
     return found
 
 
@@ -527,10 +529,13 @@ def check_refused(submission, content: bytes, words: tuple[str, ...], told: str,
 @pytest.mark.task(3)
 def test_a_truncated_file_is_refused(submission, rng):
     """The disk was full, the copy broke off: wherever the file ends, it is a ValueError that names the file."""
-    content = file_of({"model": random_state(rng), "hyperparameters": settings_for()})
-    hint = "torch.load raises one thing for an empty file, another for half of one. Does your user get to see the same?"
-    for size in (len(content) // 2, 0, 1, 30, len(content) - 30, len(content) - 1):
-        check_refused(submission, content[:size], (), f"{size} of its {len(content)} bytes", hint)
+    checkpoint = {"model": random_state(rng), "hyperparameters": settings_for()}
+    small, large = file_of(checkpoint), file_of(checkpoint | {"note": torch.randn(3000, generator=rng)})
+    hint = "torch.load raises one thing for an empty file, others for half a small one and half a large one. Which?"
+    places = [(small, len(small) // 2), (large, len(large) // 2), (large, 0), (large, 1), (large, len(large) - 1)]
+    for content, size in places:
+        told = f"a file that ends after {size:,} of {len(content):,} bytes"
+        check_refused(submission, content[:size], (), told, hint)
 
 
 @pytest.mark.task(3)
@@ -687,12 +692,15 @@ def save_twice(sub, weights, kind, beside, watched):
             names.append(sorted(each.name for each in folder.iterdir()))
         found = []
         for content in [*seen, half + reader.readall()]:
-            (folder / "copy").write_bytes(content or b"")
+            if content is None:
+                found.append(None)
+                continue
+            (folder / "copy").write_bytes(content)
             try:
                 inside = torch.load(folder / "copy", weights_only=True, map_location=weights[0].device)
-                found.append(None if content is None else inside["model"]["weight"])
-            except Exception as error:  # noqa: BLE001 whatever is wrong with it
-                found.append(f"{len(content)} bytes that can't be loaded ({type(error).__name__})" if content else None)
+                found.append(inside["model"]["weight"])
+            except Exception:  # noqa: BLE001 whatever is wrong with it
+                found.append(f"{len(content)} bytes that can't be read" if content else "an empty file")
     finally:
         os.chdir("/")
         shutil.rmtree(folder)
@@ -930,7 +938,7 @@ def check_resumed(submission, rng, device: str, breaks: list[list[int]], hint: s
 @pytest.mark.task(5)
 def test_weights_and_lr_go_on(submission, rng, device):
     """Plain SGD in a fixed order: the weights, the buffers, and the lr, which the new optimiser was made without."""
-    hint = "Which objects does the new start make afresh, and which of them must be put back?"
+    hint = "What does the new start make afresh, what of it must be put back, and into whose tensors?"
     check_resumed(submission, rng, device, [[2]], hint)
 
 
@@ -1066,7 +1074,6 @@ def test_what_nobody_asks_for_is_left_in_the_file(submission, rng):
     got = submission.run(resume_a_small_one, weight, "alone", "", call="resume(path, model, optimizer)")
     hint = "What is to be done with an entry of the file whose owner is None here?"
     check_tensor(got["weight"], weight, **EXACT, what="the weight", hint=hint)
-    check_equal(got["epoch"], 7, what="what resume returned", hint=hint)
 
 
 @pytest.mark.task(5)

@@ -67,12 +67,11 @@ def read_checkpoint(path: str | os.PathLike, *keys: str) -> dict[str, Any]:
     Errors: FileNotFoundError; ValueError, which names `path`, for a truncated file, for one that is no checkpoint or
     holds more than data, and, naming them, where some of `keys` are missing or None.
     """
-    try:
-        checkpoint = torch.load(path, weights_only=True)  # a pickle could run any code
-    except OSError:
-        raise
-    except Exception as error:  # torch has half a dozen for a damaged file: RuntimeError, EOFError, UnpicklingError ...
-        raise ValueError(f"'{path}' can't be read as a checkpoint: {error}") from error
+    with Path(path).open("rb") as file:  # FileNotFoundError comes from here
+        try:
+            checkpoint = torch.load(file, weights_only=True)  # a pickle could run any code
+        except Exception as error:  # torch has half a dozen for a damaged file, RuntimeError, EOFError, OSError ...
+            raise ValueError(f"'{path}' can't be read as a checkpoint: {error}") from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f"'{path}' is no checkpoint: it holds a {type(checkpoint).__name__}, not a dict")
     missing = [key for key in keys if checkpoint.get(key) is None]

@@ -68,8 +68,8 @@ def read_checkpoint(path: str | os.PathLike, *keys: str) -> dict[str, Any]:
     holds more than data, and, naming them, where some of `keys` are missing or None.
     """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)  # a pickle could run any code
-    except Exception as error:  # torch has half a dozen for a damaged file: RuntimeError, EOFError, UnpicklingError ...
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
         raise ValueError(f"'{path}' can't be read as a checkpoint: {error}") from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f"'{path}' is no checkpoint: it holds a {type(checkpoint).__name__}, not a dict")
