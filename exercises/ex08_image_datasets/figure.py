@@ -1,7 +1,7 @@
-"""The pictures of exercise 8: the statistics that the transforms use, the images that the loaders give, and their order.
+"""The pictures of exercise 8: the statistics of the transforms, the images that the loaders give, and their order.
 
-What a transform makes of a black and of a white image tells the mean and the deviation that it was made with. The images
-are drawn, written in CIFAR-10's own files, and labelled by their numbers, so that a batch says where each image went.
+What a transform makes of a black and of a white image tells the mean and the deviation that it was made with. The
+loaders read images that were drawn and written as CIFAR-10's own files are, and each is labelled by its number.
 """
 
 import math
@@ -62,13 +62,16 @@ def statistics_of(submission: Any, name: str) -> tuple[list[float], list[float]]
 def picture_of_statistics(submission: Any) -> Picture:
     """Means and deviations of all channels, those that were used over those that are due."""
     found = {name: attempt(lambda name=name: statistics_of(submission, name)) for name in STATISTICS}
-    told = [told_of(name, got) for name, got in found.items()]
-    sentence = " ".join(filter(None, told)) or "All 16 numbers are as due."
+    told: dict[str, list[str]] = {}  # the sets of which the same is to be said
+    for name, got in found.items():
+        told.setdefault(told_of(name, got), []).append(name)
+    wrong = [f"{', '.join(names)}: {what}." for what, names in told.items() if what]
+    sentence = " ".join(wrong) or "All 16 numbers are as due."
     chart = style.new_figure(250)
-    panel, place, middles = chart.subplots(), 0, []
+    panel, place, middles = chart.subplots(), 0.0, []
     for name, got in found.items():
         count = len(STATISTICS[name][0])
-        spots = range(place, place + count)
+        spots = [place + channel for channel in range(count)]
         for kind, marker in enumerate(("o", "s")):
             label = ("mean", "standard deviation")[kind]
             ring = {"marker": marker, "markersize": 10, "fillstyle": "none", "linestyle": "none"}
@@ -97,11 +100,11 @@ def picture_of_statistics(submission: Any) -> Picture:
 def told_of(name: str, got: tuple[list[float], list[float]] | Failure) -> str:
     """What is off in the statistics of one set; nothing where all is as due."""
     if isinstance(got, Failure):
-        return f"{name}: {got.reason}."
+        return got.reason
     for what, mine, due in zip(("mean", "deviation"), got, STATISTICS[name], strict=True):
         for channel, (number, right) in enumerate(zip(mine, due, strict=True)):
             if not abs(number - right) <= CLOSE:
-                return f"{name}: the {what} of channel {channel} is {number:.4f} where {right:.4f} is due."
+                return f"the {what} of channel {channel} is {number:.4f} where {right:.4f} is due"
     return ""
 
 
@@ -246,8 +249,8 @@ def picture_of_order(found: list[Pass] | Failure) -> Picture:
     panel.set(xlabel=f"training image, 0 to {IMAGES - 1}")
     title = "Where each training image goes"
     caption = (
-        f"Its place in the pass, from 1 on; grey where it does not come. Each image is due in train or in val, train in "
-        f"another order in each pass, val in the same. {sentence}"
+        f"Its place in the pass, from 1 on; grey where it does not come. Each image is due in train or in val, train "
+        f"in another order in each pass, val in the same. {sentence}"
     )
     return to_picture(chart, "figure-8-order", title=title, caption=caption, description=sentence)
 
