@@ -66,16 +66,6 @@ def conv_dropout(num_classes: int = 100, p: float = 0.5) -> nn.Module:
     raise NotImplementedError("task 3: dropout before the linear layer")
 
 
-BUILDERS: dict[str, Callable[[], nn.Module]] = {
-    "softmax_linear": softmax_linear,
-    "mlp": mlp,
-    "deep_mlp": deep_mlp,
-    "conv_stride": conv_stride,
-    "conv_pool": conv_pool,
-    "conv_batchnorm": conv_batchnorm,
-    "conv_selu": conv_selu,
-    "conv_dropout": conv_dropout,
-}
 DECAY: dict[str, float] = {"deep_mlp": 0.8}  # what a model's learning rate is multiplied by after each epoch
 
 
@@ -106,7 +96,7 @@ def compare(
             "epochs_to_target": the first epoch, counted from 1, with an accuracy of `target` or more, or None,
             "seconds_to_target": the seconds (of wall time) that training took until then, building and testing not
             counted, or None.
-    Errors: ValueError for `epochs` below 1.
+    Errors: ValueError for `epochs` below 1, with that number in its message.
     """
     raise NotImplementedError("task 4: train and test each model")
 

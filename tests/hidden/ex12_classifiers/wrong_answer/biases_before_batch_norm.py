@@ -61,14 +61,14 @@ def conv_batchnorm(num_classes: int = 100) -> nn.Module:
     Source: S. Ioffe and C. Szegedy, Batch Normalization (2015), https://arxiv.org/abs/1502.03167
     """
     return nn.Sequential(
-        nn.Conv2d(3, 16, 5),  # (16, 28, 28)
+        nn.Conv2d(3, 16, 5),
         nn.BatchNorm2d(16),
         nn.ReLU(),
-        nn.MaxPool2d(2),  # (16, 14, 14)
-        nn.Conv2d(16, 16, 5),  # (16, 10, 10)
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 16, 5),
         nn.BatchNorm2d(16),
         nn.ReLU(),
-        nn.MaxPool2d(2),  # (16, 5, 5)
+        nn.MaxPool2d(2),
         nn.Flatten(),
         nn.Linear(16 * 5 * 5, num_classes),
     )
@@ -80,21 +80,13 @@ def conv_selu(num_classes: int = 100) -> nn.Module:
     Of all three layers, weights begin with mean 0 and standard deviation 1 / √fan_in, biases with 0.
     Source: G. Klambauer et al., Self-Normalizing Neural Networks (2017), https://arxiv.org/abs/1706.02515
     """
-    model = nn.Sequential(
-        nn.Conv2d(3, 16, 5),  # (16, 28, 28)
-        nn.SELU(),
-        nn.MaxPool2d(2),  # (16, 14, 14)
-        nn.Conv2d(16, 16, 5),  # (16, 10, 10)
-        nn.SELU(),
-        nn.MaxPool2d(2),  # (16, 5, 5)
-        nn.Flatten(),
-        nn.Linear(16 * 5 * 5, num_classes),
-    )
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            nn.init.zeros_(parameter)
+    layers = (nn.SELU() if isinstance(layer, nn.ReLU) else layer for layer in conv_pool(num_classes))
+    model = nn.Sequential(*layers)
+    for parameter in model.parameters():
+        if parameter.dim() == 1:
+            nn.init.zeros_(parameter)  # a bias
         else:
-            nn.init.kaiming_normal_(parameter, nonlinearity="linear")  # with "selu" it would be 3/4 of what SELU wants
+            nn.init.kaiming_normal_(parameter, nonlinearity="linear")  # "selu" would give 3/4 of what SELU wants
     return model
 
 
@@ -107,16 +99,6 @@ def conv_dropout(num_classes: int = 100, p: float = 0.5) -> nn.Module:
     return nn.Sequential(*features, nn.Dropout(p), linear)
 
 
-BUILDERS: dict[str, Callable[[], nn.Module]] = {
-    "softmax_linear": softmax_linear,
-    "mlp": mlp,
-    "deep_mlp": deep_mlp,
-    "conv_stride": conv_stride,
-    "conv_pool": conv_pool,
-    "conv_batchnorm": conv_batchnorm,
-    "conv_selu": conv_selu,
-    "conv_dropout": conv_dropout,
-}
 DECAY: dict[str, float] = {"deep_mlp": 0.8}  # what a model's learning rate is multiplied by after each epoch
 
 
@@ -147,7 +129,7 @@ def compare(
             "epochs_to_target": the first epoch, counted from 1, with an accuracy of `target` or more, or None,
             "seconds_to_target": the seconds (of wall time) that training took until then, building and testing not
             counted, or None.
-    Errors: ValueError for `epochs` below 1.
+    Errors: ValueError for `epochs` below 1, with that number in its message.
     """
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, not {epochs}")
@@ -200,10 +182,8 @@ def clock(device: torch.device | str) -> float:
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """The share of right answers in evaluation mode, without a graph. An offer too."""
     model.eval()
-    right = sum(
-        int((model(x).argmax(dim=1) == y).sum())
-        for x, y in zip(images.split(1000), labels.split(1000), strict=True)  # all at once may not fit into memory
-    )
+    batches = torch.arange(len(images)).split(1000)  # all at once may not fit into memory
+    right = sum(int((model(images[batch]).argmax(dim=1) == labels[batch]).sum()) for batch in batches)
     return right / len(images)
 
 
@@ -214,19 +194,19 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> str:
     accuracy in percent with one decimal (31.5), the epochs and the seconds with one decimal (12.0) to the target; `-`
     in place of None. The four numbers are aligned right: in each column they end at the same place in all lines.
     """
-    cells = [("model", "parameters", "best %", "epochs", "seconds")]
+    cells = [["model", "parameters", "best %", "epochs", "seconds"]]
     for row in rows:
         epochs, seconds = row["epochs_to_target"], row["seconds_to_target"]
         cells.append(
-            (
+            [
                 row["name"],
                 f"{row['parameters']:,}",
                 f"{100 * row['best_accuracy']:.1f}",
                 "-" if epochs is None else str(epochs),
                 "-" if seconds is None else f"{seconds:.1f}",
-            )
+            ]
         )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(len(line[column]) for line in cells) for column in range(5)]
     return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in cells)
 
 
