@@ -54,13 +54,13 @@ def load_checkpoint(
     its modules in evaluation mode, or in training mode with `train`.
     Errors: FileNotFoundError; ValueError, as `read_checkpoint` and `load_state` say. What `build` raises passes.
     """
-    checkpoint = read_checkpoint(path, "hyperparameters", "model")
+    checkpoint = read_checkpoint(path, ["hyperparameters", "model"])
     model = build(**checkpoint["hyperparameters"])  # the weights don't know the dropout that they were trained with
     load_state(model, checkpoint["model"], path)
     return model.to(map_location).train(train)
 
 
-def read_checkpoint(path: str | os.PathLike, *keys: str) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike, keys: list[str]) -> dict[str, Any]:
     """The dict in the file `path`, with its tensors on the CPU. Nothing that the file says is executed.
 
     This is a helper: the tests look at `load_checkpoint` and `resume` alone, so it may have another shape.
@@ -119,8 +119,8 @@ def resume(
     Errors: as for `load_checkpoint`; ValueError, too, for a file without the state of something that is given here.
     """
     given = {"scheduler": scheduler, "generator": generator}
-    wanted = [key for key, value in given.items() if value is not None]
-    checkpoint = read_checkpoint(path, "model", "epoch", "optimizer", "torch_generators", *wanted)
+    wanted = ["model", "epoch", "optimizer", "torch_generators", *(key for key in given if given[key] is not None)]
+    checkpoint = read_checkpoint(path, wanted)
     load_state(model, checkpoint["model"], path)
     optimizer.load_state_dict(checkpoint["optimizer"])
     if scheduler is not None:
