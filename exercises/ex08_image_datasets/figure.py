@@ -126,6 +126,7 @@ def lay_out(sub: Any, train: Any, test: Any) -> Any:
     import torch
     from torchvision.datasets import CIFAR10
 
+    tempfile.tempdir = None  # what was found before this process began may be another's
     root = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     folder = root / "cifar-10-batches-py"

@@ -13,6 +13,7 @@ def small_mnist(sub):
     import tempfile
     from pathlib import Path
 
+    tempfile.tempdir = None  # what was found before this process began may be another's
     root = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     folder = root / "MNIST" / "raw"

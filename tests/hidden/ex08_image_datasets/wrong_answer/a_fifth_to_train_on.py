@@ -1,4 +1,5 @@
 """val_fraction is given to a function that asks for the fraction to train on."""
+# verdicts: wrong_answer, run_time_error
 
 import copy
 
