@@ -82,7 +82,7 @@ def freeze_one_layer(sub, x):
 
 @pytest.mark.task(4)
 def test_one_layer_is_frozen_in_the_block(submission):
-    """In the block the first layer requires no gradient and gets none, and the second one learns; then all is as before."""
+    """In the block the first layer requires no gradient, and the second one learns; then all is as before."""
     call = "with freeze(model, ['0']): model(x).sum().backward()"
     got = submission.run(freeze_one_layer, torch.ones(3, 2), call=call)
     hint = "Each parameter has a flag, requires_grad. What is it before, in and after the block?"
@@ -100,7 +100,7 @@ def look_at_weights(sub, weight):
     array = sub.layer_weights(net, "0")
     kind, numbers = type(array).__name__, torch.tensor(array.tolist())
     array[...] = 7
-    return {"type": kind, "numbers": numbers.to(weight.device), "model": net[0].weight}
+    return {"type": kind, "numbers": numbers.to(weight.device), "model": net[0].weight.detach()}
 
 
 @pytest.mark.task(5)
