@@ -138,7 +138,8 @@ def run_net(sub, name, due, base, x, arguments, keywords, given, training, passe
     outputs = [net(x) for _ in range(passes)]
     report["running"] = [value.clone() for name, value in net.named_buffers() if value.dim()]
     report["outputs"] = [output.detach() for output in outputs]
-    outputs[0].square().sum().backward()
+    if outputs[0].requires_grad:
+        outputs[0].square().sum().backward()
     largest = [torch.zeros(()) if value.grad is None else value.grad.abs().max().cpu() for value in net.parameters()]
     report["gradients"] = torch.stack(largest).to(x.device)
     return report
@@ -167,7 +168,7 @@ def check_layout(got: Any, expected: Layout) -> None:
             )
 
 
-# Measured on the reference on a CPU: outputs are off by at most 4e-6. A wrong layer changes them by a tenth and more.
+# Measured on the reference on a CPU, in 40 draws: off by at most 5e-6. A wrong layer changes a tenth and more.
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 
 
@@ -872,7 +873,7 @@ def check_weights(got: list[Tensor], expected: list[Tensor], name: str, hint: st
         mine = mine.float()
         worst = (mine - due.float()).abs().max() if mine.shape == due.shape else math.inf
         off = f"up to {float(worst):.3g} off"
-        # Measured on the reference: 3e-7. A rate that is off by a tenth makes 1e-3.
+        # Measured on SGD of torch, in 50 draws: 8e-7. A rate that is off by a tenth makes 7e-4 in the first step.
         check(
             bool(worst < 2e-5), expected=f"{what}: {show([round(v, 4) for v in due[0].tolist()])}", got=off, hint=hint
         )
