@@ -21,17 +21,17 @@ from grader.figures.svg import to_picture
 LAYERS, WIDTH, ROWS = 10, 12, 32
 BELOW, FACTOR = 7, 100.0  # the gradient is multiplied by FACTOR between layers BELOW and BELOW + 1
 FROZEN = (5, 6)
-CLOSE = 1e-3  # relative: float32 is a thousand times closer
+CLOSE = 1e-3  # relative: a right answer is a million times closer
 SECONDS = 5.0  # for a call
 PLACES = range(1, LAYERS + 1)
 NONE = -1.0  # what stands for a parameter without a gradient
 
 
 def random_network(rng: torch.Generator) -> tuple[list[Tensor], Tensor]:
-    """A square weight for each layer, as nn.Linear would draw it, and an input [ROWS, WIDTH]."""
-    bound = WIDTH**-0.5
-    weights = [(2 * torch.rand(WIDTH, WIDTH, generator=rng) - 1) * bound for _ in PLACES]
-    return weights, torch.randn(ROWS, WIDTH, generator=rng)
+    """A square weight for each layer, as nn.Linear would draw it, and an input [ROWS, WIDTH]: all in float64."""
+    bound, precise = WIDTH**-0.5, {"generator": rng, "dtype": torch.float64}
+    weights = [(2 * torch.rand(WIDTH, WIDTH, **precise) - 1) * bound for _ in PLACES]
+    return weights, torch.randn(ROWS, WIDTH, **precise)
 
 
 # --- what is due ------------------------------------------------------------------------------------------------------
@@ -39,19 +39,19 @@ def random_network(rng: torch.Generator) -> tuple[list[Tensor], Tensor]:
 
 def spread(outputs: Tensor) -> float:
     """The standard deviation over the rows, in the mean over the units: 0 where a layer says the same of all rows."""
-    return float(outputs.double().std(0).mean())
+    return float(outputs.std(0).mean())
 
 
 def worked_out(weights: list[Tensor], x: Tensor) -> tuple[list[float], list[float]]:
     """By layer: the spread of the activations, and the norm of the gradient of the mean of the last layer's squares."""
-    outputs = [x.double()]
+    outputs = [x]
     for weight in weights:
-        outputs.append(torch.sigmoid(outputs[-1] @ weight.double().T))
+        outputs.append(torch.sigmoid(outputs[-1] @ weight.T))
     slope, norms = 2 * outputs[-1] / outputs[-1].numel(), []
     for place in reversed(PLACES):
         slope = slope * outputs[place] * (1 - outputs[place])  # back through the sigmoid
         norms.insert(0, float((slope.T @ outputs[place - 1]).norm()))
-        slope = slope @ weights[place - 1].double()
+        slope = slope @ weights[place - 1]
     return [spread(each) for each in outputs[1:]], norms
 
 
@@ -69,7 +69,7 @@ def look(sub: Any, weights: Any, x: Any, what: str, frozen: Any, below: int, fac
     from torch import nn
 
     layers = [nn.Sequential(nn.Linear(*weight.shape, bias=False), nn.Sigmoid()) for weight in weights]
-    net = nn.Sequential(*layers).to(x.device)
+    net = nn.Sequential(*layers).to(x)
     for layer, weight in zip(net, weights, strict=True):
         layer[0].weight.data = weight
     if what == "captured":
@@ -189,8 +189,10 @@ def draw_row(panel: Axes, row: Row) -> None:
         absent = [place for place, number in zip(PLACES, numbers, strict=False) if number == NONE]
         look = {"color": color, "linestyle": "none", "markersize": size, "clip_on": False}
         fill = "none" if label == "due" else "full"
-        panel.plot(*zip(*shown, strict=True), marker="o", fillstyle=fill, label=label, **look) if shown else None
-        panel.plot(absent, [low] * len(absent), marker="x", **look)
+        if shown:
+            panel.plot(*zip(*shown, strict=True), marker="o", fillstyle=fill, label=label, **look)
+        if absent:
+            panel.plot(absent, [low] * len(absent), marker="x", **look)
     panel.set(yscale="log", ylim=(low, high))
     state = "not written yet" if isinstance(row.came, Failure) and row.came.untouched else "no numbers came"
     off = f"off in {len(row.misses)} layers" if row.misses else "as due"
