@@ -90,19 +90,26 @@ def batch(rng: torch.Generator, rows: int = 4, features: int = 3) -> Tensor:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def check_lists(got: Any, counts: dict[str, int], hint: str) -> None:
+    """Fails unless `got` is a dict with exactly these names, and lists of so many outputs."""
+    what = f"a dict with the names {', '.join(map(repr, counts))}"
+    check(type(got) is dict and set(got) == set(counts), expected=what, got=show(got), hint=hint)
+    for name, count in counts.items():
+        due, came = f"a list of {count}, one output for each call", show(got[name])
+        came = f"a list of {len(got[name])}" if type(got[name]) is list else came
+        right = type(got[name]) is list and len(got[name]) == count
+        check(right, expected=f"captured[{name!r}]: {due}", got=came, hint=hint)
+
+
 def check_captured(got: Any, expected: dict[str, list[Tensor]], hint: str) -> None:
-    what = f"a dict with the names {', '.join(map(repr, expected))}"
-    check(type(got) is dict and set(got) == set(expected), expected=what, got=show(got), hint=hint)
+    check_lists(got, {name: len(outputs) for name, outputs in expected.items()}, hint)
     for name, outputs in expected.items():
-        number = len(got[name]) if type(got[name]) is list else show(got[name])
-        times = f"captured[{name!r}]: a list of outputs, as many as calls: {len(outputs)}"
-        check(number == len(outputs), expected=times, got=str(number), hint=hint)
         for call, (output, right) in enumerate(zip(got[name], outputs, strict=True)):
             check_tensor(output, narrow(right), **CLOSE, what=f"captured[{name!r}][{call}]", hint=hint)
 
 
 def check_rows(got: Any, expected: Rows, hint: str) -> None:
-    what = f"a list of {len(expected)} dicts, one per backward pass"
+    what = f"a list of {len(expected)}, one dict for each backward pass"
     came = f"a list of {len(got)}" if type(got) is list else show(got)
     check(type(got) is list and len(got) == len(expected), expected=what, got=came, hint=hint)
     for step, (row, norms) in enumerate(zip(got, expected, strict=True)):
@@ -216,7 +223,7 @@ def capture_and_train(sub, state, x, share):
     with sub.capture_activations(net, ["0", "1"]) as captured:
         loss = net(x).square().sum()
     if share:
-        loss = loss + share * sum(outputs[0].sum() for outputs in captured.values())
+        loss = loss + share * sum(each.sum() for outputs in captured.values() for each in outputs)
     loss.backward()
     return {name: parameter.grad for name, parameter in net.named_parameters()}
 
@@ -276,7 +283,8 @@ def capture_and_write(sub, state, x):
         given.copy_(x)
         output = net(given)
         for outputs in captured.values():
-            outputs[-1].fill_(7.0)
+            for each in outputs:
+                each.fill_(7.0)
     return {"kept": kept, "input": given, "output": output}
 
 
@@ -350,7 +358,8 @@ def test_the_pass_is_the_only_one(submission, rng):
     check_tensor(got["state"]["0.running_mean"], means, what="running_mean after one pass", hint=hint)
     output = got["outputs"][0]
     check_tensor(output, torch.zeros(40, 2), rtol=0.0, atol=1e9, what="the model's output", hint=hint)
-    check_captured({"2": got["captured"]["2"]}, {"2": [output]}, hint)
+    check_lists(got["captured"], {"1": 1, "2": 1}, hint)
+    check_tensor(got["captured"]["2"][0], output, what="captured['2'][0], the model's output", hint=hint)
     dropped = got["captured"]["1"][0]
     check_tensor(dropped, torch.zeros(40, 3), rtol=0.0, atol=1e9, what="captured['1'][0]", hint=hint)
     right = dropped.double() @ state["2.weight"].double().T + state["2.bias"].double()
@@ -458,7 +467,7 @@ def count_hooks(sub, function, arguments, ending):
         replaced = sum(callable(value) for module in net.modules() for value in vars(module).values())
         return sum(len(table) for table in tables if isinstance(table, dict)) + replaced
 
-    counts, passed_on = [count()], False
+    before, passed_on = count(), False
     try:
         with getattr(sub, function)(net, *arguments):
             net(torch.ones(4, 3)).sum().backward()
@@ -467,8 +476,9 @@ def count_hooks(sub, function, arguments, ending):
     except ArithmeticError:
         passed_on = True
     except ValueError:
-        pass
-    return {"before": counts[0], "after": count(), "passed_on": passed_on}
+        if ending != "a ValueError":
+            raise
+    return {"before": before, "after": count(), "passed_on": passed_on}
 
 
 def check_hooks_are_gone(submission, function: str, arguments: list[Any], endings: tuple[str, ...]) -> None:
@@ -477,7 +487,7 @@ def check_hooks_are_gone(submission, function: str, arguments: list[Any], ending
         call = f"with {function}(model{given}): …" + (f"  ({ending} ends the block)" if ending else "")
         got = submission.run(count_hooks, function, arguments, ending, call=call)
         hint = "For each hook that you register there is a handle. Is each of them removed, and nobody else's?"
-        told = "hooks and replaced methods, before the block and after it"
+        told = "hooks (or replaced methods) of the model, before and after the block"
         check_equal([got["before"], got["after"]], [2, 2], what=told, hint=hint)
         if ending == "an exception":
             hint = "The error is news to whoever wrote the block. Where does it end, in your code?"
@@ -514,7 +524,6 @@ def record_training(sub, layers, state, inputs, lr, later):
             with torch.no_grad():
                 for parameter in net.parameters():
                     parameter -= (lr or 0.0) * parameter.grad
-                net(x)
     for x in later:
         net(x).square().sum().backward()
     return {"steps": steps, "gradients": {name: parameter.grad for name, parameter in net.named_parameters()}}
@@ -920,9 +929,9 @@ def train_frozen(sub, layers, state, names, inputs, lr, modes=("train",), old=Fa
                 getattr(net, mode)()
             if not old:
                 net.zero_grad()
-                x = x.clone().requires_grad_()
+                x, other = x.clone().requires_grad_(), torch.zeros(1, device=x.device, requires_grad=True)
                 outputs.append(net(x))
-                outputs[-1].square().sum().backward()
+                (outputs[-1].square().sum() + other.sum()).backward()
             with torch.no_grad():
                 for parameter in net.parameters():
                     if parameter.grad is not None:
@@ -953,7 +962,7 @@ def test_a_frozen_part_stays_and_the_rest_learns(submission, rng):
     got = submission.run(train_frozen, TALL, state, ["body"], inputs, lr, call=frozen(["body"]))["state"]
     hint = "Which flag of a parameter says whether it gets a gradient? Which parameters belong to the part?"
     check_state(got, state, stays, "(frozen) after three steps", hint)
-    hint = "The other parts learn as ever. Which of them does your code take for a part of `body`?"
+    hint = "The other parts learn as ever, also those below. Which of them does your code take for a part of `body`?"
     for name in (name for name in state if name not in stays):
         check_tensor(
             got[name], narrow(expected[name]), **CLOSE, what=f"{name} (not frozen) after three steps", hint=hint
@@ -1098,14 +1107,16 @@ def freeze_and_look(sub, names, off, ending, inner):
                     look("in the inner block")
                 look("after the inner block")
             net(torch.ones(4, 3))
-            if ending:
+            if ending == "an exception":
                 raise ArithmeticError("planned by the test")
     except ArithmeticError:
         passed_on = True
     except ValueError:
+        if ending != "a ValueError":
+            raise
         seen["refused"] = ["yes"]
     look("after the block")
-    modes = [module.training for module in net.modules()]
+    modes = [name or "the model" for name, module in net.named_modules() if module.training]
     still = torch.equal(mean, net[1][0].running_mean)
     net(torch.ones(4, 3))
     learns = not torch.equal(mean, net[1][0].running_mean)
@@ -1141,8 +1152,8 @@ def test_a_frozen_batch_norm_trains_again_afterwards(submission):
     got = submission.run(freeze_and_look, ["1"], [], "", [], call=frozen(["1"], "model(x)") + "; model(x)")
     hint = "What do you undo after the block: flags, modes, hooks? And is a class derived from BatchNorm one?"
     check_equal(got["still"], True, what="whether the frozen running mean stays in the block", hint=hint)
-    modes = [True, True, True, True, True, False, True]  # the model, 0, 1, 1.0, 1.1, 2 (which was off), 3
-    check_equal(got["modes"], modes, what="the modes of all modules after the block", hint=hint)
+    modes = ["the model", "0", "1", "1.0", "1.1", "3"]  # 2 was in evaluation mode before
+    check_equal(got["modes"], modes, what="who is in training mode after the block", hint=hint)
     check_equal(got["learns"], True, what="whether the running mean changes after the block", hint=hint)
 
 
@@ -1172,7 +1183,9 @@ def test_an_unknown_part_to_freeze_is_refused(submission):
 @pytest.mark.task(4)
 def test_nothing_is_frozen_when_a_name_is_unknown(submission):
     """The first name is right and the second is not: the model is as it was, and no hook is left."""
-    got = submission.run(freeze_and_look, ["1", "hat"], [], "", [], call="with freeze(model, ['1', 'hat'])")["seen"]
+    got = submission.run(
+        freeze_and_look, ["1", "hat"], [], "a ValueError", [], call="with freeze(model, ['1', 'hat'])"
+    )["seen"]
     check_equal(got.get("refused"), ["yes"], what="whether a ValueError came", hint=NAMES)
     check_equal(got["after the block"], ALL, what="who requires a gradient afterwards", hint=NAMES)
     for arguments, ending in (([["1", "hat"]], "a ValueError"), ([["0", "1"]], ""), ([["1"]], "an exception")):
