@@ -750,6 +750,8 @@ def test_a_split_leaves_the_global_generators_alone(submission, rng):
 # Task 6: make_loaders
 # ---------------------------------------------------------------------------------------------------------------------
 
+EVERY = "Count the images that go in, and those that come out in one pass. Which ones are missing, or come twice?"
+
 
 def go_through(sub, name, root, arguments, steps):
     """A list of batches for each pass; a number among the steps seeds all global generators."""
@@ -858,9 +860,6 @@ def test_an_image_is_augmented_anew_in_each_pass(submission, rng):
     hint = "When is an image augmented: when the loaders are made, or when it is asked for?"
     # Two windows are one once in 162 times.
     check(same < 9, expected="18 images, nearly all from another window", got=f"{same} as in the first pass", hint=hint)
-
-
-EVERY = "Count the images that go in, and those that come out in one pass. Which ones are missing, or come twice?"
 
 
 def numbered(submission, rng, when: str = "now") -> str:
@@ -1115,6 +1114,7 @@ def test_with_workers_a_rerun_gives_the_same_batches(submission, rng):
         submission.run(watch_workers, root, WORKERS | {"seed": each}, before, 1, call=call)[0]
         for each, before in ((seed, 5), (seed, 6), (seed + 1, 5))
     )
+    check_equal([len(one), len(again), len(other)], [4, 4, 4], what="the number of batches, three times", hint=EVERY)
     hint = "The seeds of the workers are drawn, too. By which generator, and who has seeded it?"
     for number, (batch, second) in enumerate(zip(one, again, strict=True), 1):
         for key, name in {"labels": "the labels", **DRAWN}.items():
@@ -1133,6 +1133,7 @@ def test_without_workers_the_process_itself_loads(submission, rng):
     call = 'make_loaders("cifar10", root, 4, val_fraction=0)["train"], twice, each time after torch.manual_seed(5) …'
     arguments = {"batch_size": 4, "val_fraction": 0}
     one, again = (submission.run(watch_workers, root, arguments, 5, 1, call=call)[0] for _ in range(2))
+    check_equal([len(one), len(again)], [4, 4], what="the number of batches, twice", hint=EVERY)
     hint = "What is num_workers by default, and which generators do your crops and flips come from?"
     for batch, second in zip(one, again, strict=True):
         check_equal(batch["worker"], None, what="the worker that loaded", hint=hint)
@@ -1145,7 +1146,7 @@ def test_without_workers_the_process_itself_loads(submission, rng):
 @pytest.mark.task(6)
 def test_real_images_come_out_with_mean_0_and_deviation_1(submission, rng, secret_seed, remark):
     """CIFAR-10 where it is found, else drawn images: out of the loader they are those of the files, normalised."""
-    found = find_cifar10(seed=secret_seed("images"), train_size=20, test_size=400)
+    found = find_cifar10(seed=secret_seed("images"), train_size=20, test_size=60)
     remark(f"exercise 8 read {found.source}")
     places = torch.randperm(len(found.test.targets), generator=rng)[:400]
     test = Part(found.test.images[places], found.test.targets[places])
