@@ -154,7 +154,7 @@ def capture(sub, layers, state, names, inputs, later):
             net.add_module(name, build(layer) if isinstance(layer, dict) else getattr(nn, layer[0])(*layer[1:]))
         return net
 
-    net = build(layers).to(inputs[0].device)
+    net = build(layers).to(inputs[0])  # its device, and its dtype
     net.load_state_dict(state)
     with sub.capture_activations(net, names) as captured:
         outputs = [net(x) for x in inputs]
@@ -201,6 +201,18 @@ def test_a_part_and_the_model_itself_are_layers_too(submission, rng):
     got = submission.run(capture, NET, state, names, inputs, [], call=written(names))
     hint = 'Print the names of model.named_modules(). To which module do "body" and "" belong?'
     check_captured(got["captured"], expected, hint)
+
+
+@pytest.mark.task(1)
+def test_an_output_keeps_its_dtype(submission, rng):
+    """A network in float64 has outputs in float64, with all of their digits."""
+    state, x = random_state(NET, rng), batch(rng).double()
+    expected = wide(NET, state)(x)
+    call = "model.double(); " + written(["head"])
+    got = submission.run(capture, NET, state, ["head"], [x], [], call=call)["captured"]
+    hint = "What comes out of the layer is kept as it is. What else happens to it in your hook?"
+    check_lists(got, {"head": 1}, hint)
+    check_tensor(got["head"][0], expected, what="captured['head'][0]", hint=hint)
 
 
 @pytest.mark.task(1)
@@ -516,17 +528,20 @@ def record_training(sub, layers, state, inputs, lr, later):
 
     net = nn.Sequential(*(getattr(nn, kind)(*given) for kind, *given in layers.values())).to(inputs[0].device)
     net.load_state_dict(state)
+    counts = []
     with sub.record_gradients(net) as steps:
         for x in inputs:
             if lr is not None:
                 net.zero_grad()
             net(x).square().sum().backward()
+            counts.append(len(steps))
             with torch.no_grad():
                 for parameter in net.parameters():
                     parameter -= (lr or 0.0) * parameter.grad
     for x in later:
         net(x).square().sum().backward()
-    return {"steps": steps, "gradients": {name: parameter.grad for name, parameter in net.named_parameters()}}
+    gradients = {name: parameter.grad for name, parameter in net.named_parameters()}
+    return {"steps": steps, "counts": counts, "gradients": gradients}
 
 
 def descend(net: nn.Sequential, gradients: dict[str, Tensor], lr: float) -> None:
@@ -547,6 +562,8 @@ def test_a_row_of_norms_for_each_step_of_a_training(submission, rng):
     got = submission.run(record_training, FLAT, state, inputs, lr, [], call=RECORD + "(three steps of training)")
     hint = "Take the gradient of one parameter, [5, 3], and work its norm out by hand: a root of a sum of 15 squares."
     check_rows(got["steps"], expected, hint)
+    hint = "A row is there when backward() is over. What does yours wait for?"
+    check_equal(got["counts"], [1, 2, 3], what="the number of rows after each backward()", hint=hint)
 
 
 @pytest.mark.task(2)
@@ -1000,11 +1017,14 @@ def test_the_name_of_a_layer_and_of_the_model(submission, rng):
 def test_a_gradient_from_before_is_dropped(submission, rng):
     """An optimiser moves whatever has a gradient: one from before the block must not move a frozen weight."""
     state, x, lr = random_state(TALL, rng), batch(rng), 0.25
+    gradients, stays = gradients_of(wide(TALL, state), x), parts_of(state, "body")
     call = f"loss.backward(); {frozen(['body'], 'a step of the optimiser, without zero_grad()')}"
     got = submission.run(train_frozen, TALL, state, ["body"], [x], lr, old=True, call=call)
     hint = "requires_grad=False stops new gradients. What of the one that is there already?"
-    check_gradients(got["gradients"], dict.fromkeys(parts_of(state, "body")), hint)
-    check_state(got["state"], state, parts_of(state, "body"), "(frozen) after the step", hint)
+    check_gradients(got["gradients"], dict.fromkeys(stays), hint)
+    check_state(got["state"], state, stays, "(frozen) after the step", hint)
+    hint = "Gradients of the other parts are still to be used. Whose gradients does your code drop?"
+    check_gradients(got["gradients"], {name: each for name, each in gradients.items() if name not in stays}, hint)
 
 
 NORMS: Layers = {
@@ -1144,6 +1164,16 @@ def test_each_flag_is_afterwards_as_before(submission):
         check_equal(got["seen"]["after the block"], free, what="who requires a gradient afterwards", hint=FLAGS)
         hint = "The error is news to whoever wrote the block. Where does it end, in your code?"
         check_equal(got["passed_on"], bool(ending), what="whether the error leaves the block", hint=hint)
+
+
+@pytest.mark.task(4)
+def test_a_part_inside_of_another_one(submission):
+    """A part is named beside one that it lies in, before it or after it: its flags come back all the same."""
+    for names in (["1", "1.0"], ["1.1", "1"]):
+        seen = submission.run(freeze_and_look, names, [], "", [], call=frozen(names, "…"))["seen"]
+        hint = "Some parameters are met twice here. What is their flag when you meet them again?"
+        check_equal(seen["in the block"], others("1."), what="who requires a gradient in the block", hint=hint)
+        check_equal(seen["after the block"], ALL, what="who requires a gradient afterwards", hint=hint)
 
 
 @pytest.mark.task(4)
