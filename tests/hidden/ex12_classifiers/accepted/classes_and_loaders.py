@@ -91,7 +91,7 @@ def compare(
     device="cpu",
 ):
     if epochs <= 0:
-        raise ValueError("there must be an epoch")
+        raise ValueError(f"there must be an epoch, not {epochs}")
     train = TensorDataset(data["train_images"], data["train_labels"])
     test = TensorDataset(data["test_images"], data["test_labels"])
     rows = []

@@ -90,7 +90,7 @@ def conv_dropout(num_classes=100, p=0.5):
 
 def compare(builders, data, *, epochs=10, lr=0.01, batch_size=100, target=0.25, decay=RATES, seed=0, device="cpu"):
     if not epochs > 0:
-        raise ValueError("epochs")
+        raise ValueError(f"epochs: {epochs}")
     data = {name: value.to(device) for name, value in data.items()}
     count = data["train_labels"].numel()
     generator = torch.Generator().manual_seed(seed)
