@@ -1,6 +1,6 @@
 """The picture of exercise 9: a small set of images as the student's functions see it, beside what is due.
 
-The judge draws the set itself, with two classes that are missing, and works out what is due from all pixels at once. The
+The judge draws the set itself, without two of its classes, and works out what is due from all pixels at once. The
 student's own two pictures are decoded in the worker and shown as they are.
 """
 
@@ -114,8 +114,8 @@ def numbers(submission: Any, images: Tensor, labels: Tensor) -> Picture:
     style.grid(below, "y")
     found = f"{of_counts(due, counts)} {of_statistics(level, spread, came)}"
     caption = (
-        f"{len(labels)} generated images in batches of 100, none of them of the classes 6 and 9. Blue is due, orange is "
-        f"yours; the dashed line is where all bars would end if the classes were balanced. {found}"
+        f"{len(labels)} generated images in batches of 100, none of the classes 6 and 9. Blue is due, orange is yours; "
+        f"the dashed line is where all bars would end if the classes were balanced. {found}"
     )
     known = f"Due: counts {due}; means {at_three(level)}, deviations {at_three(spread)}. {found}"
     return to_picture(drawing, "figure-9", title="What is in the set", caption=caption, description=known)

@@ -66,12 +66,13 @@ def plot_samples(images, labels, path, class_names=None, columns=8):
 def plot_class_histogram(counts, path, class_names=None):
     counts = [int(count) for count in counts]
     names = class_names if class_names is not None else [f"{number}" for number in range(len(counts))]
-    sheet = Image.new("L", (60 * len(counts) + 20, 240), color=255)
+    step = max(60, 8 * max(map(len, names)))
+    sheet = Image.new("L", (step * len(counts) + 20, 240), color=255)
     pen = ImageDraw.Draw(sheet)
     scale = 200 / max(1, *counts)
     for number, (count, name) in enumerate(zip(counts, names, strict=True)):
-        left, height = 20 + 60 * number, round(scale * count)
-        pen.rectangle((left, 220 - height, left + 40, 220), fill=80)
+        left, height = 20 + step * number, round(scale * count)
+        pen.rectangle((left, 220 - height, left + step - 20, 220), fill=80)
         pen.text((left, 224), name, fill=0)
         pen.text((left, 208 - height), str(count), fill=0)
     level = 220 - round(scale * sum(counts) / len(counts))

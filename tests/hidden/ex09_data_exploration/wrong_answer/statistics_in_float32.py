@@ -60,8 +60,7 @@ def denormalize(images: Tensor, mean: Tensor | Sequence[float], std: Tensor | Se
     for numbers in (mean, std):
         if len(numbers) != channels:  # one number would be broadcast to all channels, and nobody would notice
             raise ValueError(f"the images have {channels} channels, and there are {len(numbers)} numbers for them")
-    mean = torch.as_tensor(mean, dtype=images.dtype, device=images.device).view(-1, 1, 1)  # (C, 1, 1)
-    std = torch.as_tensor(std, dtype=images.dtype, device=images.device).view(-1, 1, 1)
+    mean, std = (torch.as_tensor(numbers, dtype=torch.float64).to(images).view(-1, 1, 1) for numbers in (mean, std))
     return images * std + mean
 
 
@@ -88,12 +87,11 @@ def plot_samples(
     rows = ceil(len(images) / columns)
     white = 1 if images.is_floating_point() else 255
     figure = Figure(figsize=(columns, 1.4 * rows))  # inches; not pyplot's, which would have to be closed
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()  # always an array, also for one row or one image
-    for panel in panels:
+    for place, label in enumerate(labels):
+        panel = figure.add_subplot(rows, columns, place + 1)
+        panel.imshow(to_hwc(images[place]), cmap="gray", vmin=0, vmax=white)  # or grey is stretched to what is in it
+        panel.set_title(class_names[label] if class_names else f"{label}")
         panel.set_axis_off()
-    for panel, image, label in zip(panels, to_hwc(images), labels.tolist(), strict=False):  # the last row may have gaps
-        panel.imshow(image, cmap="gray", vmin=0, vmax=white)  # grey would be stretched to what is in the image
-        panel.set_title(class_names[label] if class_names else label, fontsize=9)
     figure.savefig(path, format="png")  # with a format the path is taken as it is; without, ".png" may be added to it
 
 
@@ -107,7 +105,7 @@ def plot_class_histogram(counts: Tensor, path: str | Path, class_names: Sequence
     classes = range(len(counts))
     figure = Figure(layout="constrained")  # makes room for the names
     axes = figure.add_subplot()
-    axes.bar(classes, counts.tolist())
-    axes.axhline(counts.sum().item() / len(counts), color="black", linestyle="--")
-    axes.set_xticks(classes, class_names or classes, rotation=90)
+    axes.barh(classes, counts)
+    axes.axvline(counts.sum() / len(counts), color="black")  # also over the classes that have no image
+    axes.set_yticks(classes, class_names or classes)
     figure.savefig(path, format="png")
