@@ -241,8 +241,8 @@ def picture_of_compare(submission: Any) -> Picture:
     panels[1].set(ylim=(-0.2, 6.2), xlim=(-0.5, STEPS * EPOCHS), xlabel="step", title="A weight before each step")
     panels[0].legend(loc="upper left", ncols=2)
     ends = ", ".join(f"{name} {weights_due(name)[-1]:.2f}" for name in RIGHT)
-    due = "; ".join(f"{name} {', '.join(f'{count / TESTS:.2f}' for count in RIGHT[name])}" for name in RIGHT)
-    description = f"Accuracies that are due: {due}. Weights before the last step: {ends}. {found}"
+    shares = "; ".join(f"{name} {', '.join(f'{count / TESTS:.2f}' for count in RIGHT[name])}" for name in RIGHT)
+    description = f"Accuracies that are due: {shares}. Weights before the last step: {ends}. {found}"
     return Picture(title, to_svg(chart, "figure-12-compare", title, description), caption, description)
 
 
