@@ -95,7 +95,8 @@ def freeze(model: nn.Module, names: Iterable[str]) -> Iterator[None]:
     with ExitStack() as undo:
         for parameter in {parameter for part in parts for parameter in part.parameters()}:
             undo.callback(parameter.requires_grad_, parameter.requires_grad)
-            undo.enter_context(parameter.register_hook(torch.zeros_like))
+            if parameter.requires_grad:
+                undo.enter_context(parameter.register_hook(torch.zeros_like))
             parameter.grad = None
         for norm in {module for part in parts for module in part.modules() if isinstance(module, BATCH_NORM)}:
             undo.callback(norm.train, norm.training)
