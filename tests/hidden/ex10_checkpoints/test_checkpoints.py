@@ -25,6 +25,9 @@ Plan = dict[str, Any]
 
 FEATURES, HIDDEN, OUTPUTS = 3, 5, 2
 EXACT = {"rtol": 0.0, "atol": 0.0}  # bit for bit
+# Adam's eps. A bias before a BatchNorm has no slope but rounding, which the usual 1e-8 makes a step of: with it five of
+# 149 trainings ended elsewhere than by hand, up to 1e-5 away; with this one none of 100, up to 1e-11 away.
+EPS = 1e-3
 TRAINED = ("0.weight", "0.bias", "1.weight", "1.bias", "4.weight", "4.bias")
 
 
@@ -75,7 +78,7 @@ def plan_for(rng: torch.Generator, device: str, **more: Any) -> Plan:
     """A training of five epochs, as plain as can be but for what is asked."""
     plain = {"dropout": 0.0, "momentum": 0.0, "adam": False, "schedule": False, "order": "fixed", "epochs": 5}
     seed = int(torch.randint(1 << 30, (), generator=rng))
-    return {"lr": 0.1, "batch": 4, "seed": seed, "device": device, **plain, **more}
+    return {"lr": 0.1, "batch": 4, "eps": EPS, "seed": seed, "device": device, **plain, **more}
 
 
 def without_a_break(start: State, x: Tensor, y: Tensor, plan: Plan) -> State:
@@ -102,7 +105,7 @@ def without_a_break(start: State, x: Tensor, y: Tensor, plan: Plan) -> State:
                         if plan["adam"]:
                             m.mul_(0.9).add_(slope, alpha=0.1)
                             v.mul_(0.999).addcmul_(slope, slope, value=0.001)
-                            weight -= lr * m / (1 - 0.9**step) / ((v / (1 - 0.999**step)).sqrt() + 1e-8)
+                            weight -= lr * m / (1 - 0.9**step) / ((v / (1 - 0.999**step)).sqrt() + EPS)
                         else:
                             weight -= lr * m.mul_(plan["momentum"]).add_(slope)
     return {name: value.detach() for name, value in state.items()}
@@ -354,7 +357,6 @@ def load(sub, x, arguments):
         return model
     found = {"built with": seen, "modes": [module.training for module in model.modules()]}
     found["hidden"] = model[:-1](x.repeat(20, 1)).detach()
-    model.load_state_dict(model.state_dict())
     found |= {"state": {name: value.clone() for name, value in model.state_dict().items()}}
     out = model(x)
     found |= {"answers": out.detach(), "slope": None}
@@ -856,7 +858,7 @@ def train(sub, start, x, y, plan, breaks, how):
         first = nn.Linear(x.shape[1], hidden), nn.BatchNorm1d(hidden), nn.LeakyReLU(), nn.Dropout(plan["dropout"])
         model = nn.Sequential(*first, nn.Linear(hidden, outputs)).to(inputs)
         sgd = {"lr": lr, "momentum": plan["momentum"]}
-        adam = torch.optim.Adam(model.parameters(), lr=lr)
+        adam = torch.optim.Adam(model.parameters(), lr=lr, eps=plan["eps"])
         optimizer = adam if plan["adam"] else torch.optim.SGD(model.parameters(), **sgd)
         scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5) if plan["schedule"] else None
         generator = torch.Generator().manual_seed(seed + 1) if plan["order"] == "generator" else None

@@ -1,4 +1,5 @@
 """Hands only those hyper-parameters to build that have no default there: dropout comes back as 0.5."""
+# verdicts: wrong_answer, run_time_error
 
 import inspect
 import os

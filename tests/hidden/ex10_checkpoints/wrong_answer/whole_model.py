@@ -1,4 +1,5 @@
 """Pickles the whole model instead of its state_dict, and reads it without weights_only."""
+# verdicts: wrong_answer, run_time_error
 
 import os
 import tempfile
