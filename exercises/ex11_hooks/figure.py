@@ -29,7 +29,8 @@ NONE = -1.0  # what stands for a parameter without a gradient
 
 def random_network(rng: torch.Generator) -> tuple[list[Tensor], Tensor]:
     """A square weight for each layer, as nn.Linear would draw it, and an input [ROWS, WIDTH]: all in float64."""
-    bound, precise = WIDTH**-0.5, {"generator": rng, "dtype": torch.float64}
+    bound = WIDTH**-0.5
+    precise: dict[str, Any] = {"generator": rng, "dtype": torch.float64}
     weights = [(2 * torch.rand(WIDTH, WIDTH, **precise) - 1) * bound for _ in PLACES]
     return weights, torch.randn(ROWS, WIDTH, **precise)
 
@@ -68,10 +69,10 @@ def look(sub: Any, weights: Any, x: Any, what: str, frozen: Any, below: int, fac
     """The activations, the recorded norms, or the norms of what is in `.grad` with a frozen part and a factor."""
     from torch import nn
 
-    layers = [nn.Sequential(nn.Linear(*weight.shape, bias=False), nn.Sigmoid()) for weight in weights]
-    net = nn.Sequential(*layers).to(x)
-    for layer, weight in zip(net, weights, strict=True):
-        layer[0].weight.data = weight
+    layers = [nn.Linear(*weight.shape, bias=False) for weight in weights]
+    net = nn.Sequential(*(nn.Sequential(layer, nn.Sigmoid()) for layer in layers)).to(x)
+    for layer, weight in zip(layers, weights, strict=True):
+        layer.weight.data = weight
     if what == "captured":
         with sub.capture_activations(net, [f"{place}.1" for place in range(len(net))]) as captured:
             net(x)
@@ -83,7 +84,7 @@ def look(sub: Any, weights: Any, x: Any, what: str, frozen: Any, below: int, fac
     with sub.freeze(net, [str(place - 1) for place in frozen]):
         h = sub.scale_gradient(net[:below](x), factor)
         net[below:](h).square().mean().backward()
-        gradients = [layer[0].weight.grad for layer in net]
+        gradients = [layer.weight.grad for layer in layers]
     return [None if gradient is None else gradient.norm().item() for gradient in gradients]
 
 
@@ -187,12 +188,12 @@ def draw_row(panel: Axes, row: Row) -> None:
         points = [(place, min(max(number, low), high)) for place, number in zip(PLACES, numbers, strict=False)]
         shown = [point for point, number in zip(points, numbers, strict=True) if number != NONE]
         absent = [place for place, number in zip(PLACES, numbers, strict=False) if number == NONE]
-        look = {"color": color, "linestyle": "none", "markersize": size, "clip_on": False}
+        mark: dict[str, Any] = {"color": color, "linestyle": "none", "markersize": size, "clip_on": False}
         fill = "none" if label == "due" else "full"
         if shown:
-            panel.plot(*zip(*shown, strict=True), marker="o", fillstyle=fill, label=label, **look)
+            panel.plot(*zip(*shown, strict=True), marker="o", fillstyle=fill, label=label, **mark)
         if absent:
-            panel.plot(absent, [low] * len(absent), marker="x", **look)
+            panel.plot(absent, [low] * len(absent), marker="x", **mark)
     panel.set(yscale="log", ylim=(low, high))
     state = "not written yet" if isinstance(row.came, Failure) and row.came.untouched else "no numbers came"
     off = f"off in {len(row.misses)} layers" if row.misses else "as due"
