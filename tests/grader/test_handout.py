@@ -37,7 +37,7 @@ def staff(course: Path) -> Path:
     for path in (
         *(f"solutions/{SLUG}/notes.md", f"tests/hidden/{SLUG}/accepted/other.py", f"tests/hidden/{SLUG}/caught.json"),
         *(f"exercises/{SLUG}/double.py.1", f"exercises/{SLUG}/solution.py", f"exercises/{SLUG}/__pycache__/double.pyc"),
-        *("reports/ex01_double/report.json", "gradebook.sqlite", ".git/config", ".dojo/state.json", "course.toml"),
+        *("reports/ex01_double/report.json", "gradebook.sqlite", ".git/config", ".dojo/state.json"),
         *("staff.mk", "docs/internal.md", ".env", "tests/test_exercises.py", "data/labels.csv"),
     ):
         (course / path).parent.mkdir(parents=True, exist_ok=True)
