@@ -156,7 +156,7 @@ def _closing(report: Report, folder: str) -> Iterator[RenderableType]:
     if report.withheld:
         yield Text(report.withheld, style="dim")
     for remark in report.remarks:
-        yield Text(clean_line(remark), style="dim")
+        yield Text(clean_line(remark), style="yellow" if remark.startswith("Warning: ") else "dim")
     if report.suite == "public":
         yield Text("These are the public tests only; the hidden ones decide the points.", style="dim")
     notice = report.provenance.notice
@@ -179,7 +179,8 @@ def _next_step(report: Report, folder: str) -> Iterator[RenderableType]:
         yield Text(f"Where to begin: read {folder}/README.md, then write task {first.number} ({first.title}).")
         yield Text(f"hint: {first.hints[0]}", style="yellow")
     else:
-        yield Text(f"Next: task {first.number}. {first.hints[0]}", style="yellow")
+        what = "A bonus is left" if report.verdict is Verdict.ACCEPTED else "Next"
+        yield Text(f"{what}: task {first.number}. {first.hints[0]}", style="yellow")
 
 
 def first_open(report: Report) -> TaskResult | None:

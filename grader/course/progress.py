@@ -68,6 +68,11 @@ class Standing:
         return sum(row.total for row in self.rows)
 
     @property
+    def due_points(self) -> float:
+        """Without what a bonus has brought: these are all of the total when all is done, and not before."""
+        return sum(min(row.points, row.total) for row in self.rows)
+
+    @property
     def solved(self) -> int:
         return sum(row.solved for row in self.rows)
 

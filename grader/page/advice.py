@@ -34,7 +34,8 @@ def advice(report: Report, folder: str) -> Advice:
     if task.verdict is Verdict.NOT_ATTEMPTED:
         begin = f"Read {folder}/README.md, then write" if report.points == 0 else "Write"
         return Advice(f"{begin} task {task.number}, {task.label}.", task.number, task.hints[0])
-    go_on = f"Go on with task {task.number}, {task.label}. {_failing(task)}".strip()
+    begin = "Every task that is due passes. You may go on with" if report.verdict is Verdict.ACCEPTED else "Go on with"
+    go_on = f"{begin} task {task.number}, {task.label}. {_failing(task)}".strip()
     return Advice(go_on, task.number, task.hints[0])
 
 

@@ -103,7 +103,7 @@ def _rules(file: Table, outlines: Mapping[str, Outline], policy: Policy) -> dict
 
 def _visibility(file: Table, outlines: Mapping[str, Outline], policy: Policy) -> dict[str, Visibility]:
     table, kinds = file.table("visibility"), tuple(Visibility)
-    table.only(("default", *outlines))
+    table.only(("default", *outlines), "exercise")
     default = table.choice("default", kinds, Visibility.PUBLIC)
     found = {slug: Visibility(table.choice(slug, kinds, default)) for slug in outlines}
     for slug in outlines:
