@@ -2,7 +2,7 @@
 TOOLS := $(VENV)/.tools
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 export NAME GUIDED WHOLE TIMES TRAINING RUNS PLANTS ONLY SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS ENGINE ADDRESS OUT LEAST COHORT
-.PHONY: cohort similar gradebook regrade student verify new rerun calibrate stubs test format lint types tests tamper fuzz faults bench lock
+.PHONY: cohort similar gradebook regrade student verify new rerun calibrate stubs test format lint types tests tamper fuzz faults site dist bench lock
 
 # What checks the project itself, and nobody needs who only uses it.
 $(TOOLS): $(READY) requirements-dev.lock
@@ -72,6 +72,18 @@ fuzz: $(TOOLS) ## a million hostile frames; GUIDED=60: coverage-guided, for so m
 
 faults: $(TOOLS) ## faults of ours and of the machine: how each is taken, as a table
 	@$(BIN)/python -m tests.faults
+
+site: $(TOOLS) ## the documents as pages, in build/site
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
+	@echo "build/site/index.html"
+
+dist: $(TOOLS) ## wheel and source distribution, in build/dist, with the students' course inside
+	@rm -rf build/dist build/handout build/lib grader/handout/course.zip
+	@$(BIN)/dojo student build/handout >/dev/null
+	@cp build/handout/torch-dojo.zip grader/handout/course.zip
+	@$(BIN)/python -m build --no-isolation --outdir build/dist . >build/dist.log 2>&1 || { tail -5 build/dist.log; rm -f grader/handout/course.zip; exit 1; }
+	@rm -f grader/handout/course.zip
+	@ls build/dist
 
 bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,warm; ONLY=soak: 1,000 saves)
 	@$(BIN)/python -m grader.bench $${ONLY:+--only "$$ONLY"} $${DATA:+--data-dir "$$DATA"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import site
 import sys
@@ -25,7 +24,7 @@ def package_folders() -> list[str]:
     return [folder for folder in dict.fromkeys(folders) if Path(folder).is_dir()]
 
 
-def options_for(device: str) -> list[str]:
+def options_for(card: str) -> list[str]:
     """A read-only system, an empty home, no network; the parent alone may make name spaces for its workers.
 
     It keeps four rights until a worker is prepared: SYS_ADMIN for name spaces and mounts, NET_ADMIN for the loopback
@@ -55,7 +54,7 @@ def options_for(device: str) -> list[str]:
         options += ["--ro-bind", folder, f"/dojo/packages/{number}"]
     for name in ("__init__.py", "wire.py", "worker"):
         options += ["--ro-bind", str(PACKAGE / name), f"/dojo/grader/{name}"]
-    if device != "cpu":
+    if card:
         for node in sorted(Path("/dev").glob("nvidia*")):
             options += ["--dev-bind", str(node), str(node)]
         for folder in ("/usr/local/nvidia", "/sys/devices", "/sys/bus/pci", "/sys/module"):
@@ -74,8 +73,11 @@ def _hide_suites(binds: set[Path]) -> list[str]:
     return [*options, "--remount-ro", str(root)]
 
 
-def environment(device: str, home: Path) -> dict[str, str]:
-    """All of a worker's environment. Idle OpenMP threads must not spin: two such processes slow each other 30 times."""
+def environment(card: str, home: Path) -> dict[str, str]:
+    """All of a worker's environment, with the one GPU that it sees, if any.
+
+    Idle OpenMP threads must not spin: two such processes slow each other 30 times.
+    """
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
@@ -88,7 +90,8 @@ def environment(device: str, home: Path) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": str(home),
-        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0") if device != "cpu" else "",
+        "CUDA_VISIBLE_DEVICES": card,
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as nvidia-smi counts them
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # a fork of large pages costs a fraction: see `worker.pages`
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",

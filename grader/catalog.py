@@ -18,6 +18,7 @@ from grader.settings.rules import Rules
 
 FOLDER = re.compile(r"ex(\d{2,})_([a-z0-9_]+)")
 FINAL = "final_project"
+DEVICES = ("any", "cpu", "cuda")
 T = TypeVar("T")
 
 
@@ -66,6 +67,8 @@ class Exercise:
     thresholds: dict[str, float] = field(default_factory=dict)
     warm: list[str] = field(default_factory=list)  # and those that it imports where nobody waits for it: in a watch
     required: list[str] = field(default_factory=list)  # thresholds that are a rule of the course, and not derived
+    device: str = "any"  # "cpu" or "cuda" where it can't be judged on another one
+    exclusive: bool = False  # timed: nothing else is graded beside it
     rules: Rules = field(default_factory=Rules)  # what the course decides for it
 
     @property
@@ -81,6 +84,11 @@ class Exercise:
     @property
     def bonus_points(self) -> float:
         return sum(task.points for task in self.tasks if task.bonus)
+
+    @property
+    def required_device(self) -> str:
+        """The device without which a result is less well founded; empty where each will do."""
+        return "" if self.device == "any" else self.device
 
     @property
     def folder(self) -> Path:
@@ -152,7 +160,8 @@ def find_root(start: Path) -> Path:
     for folder in candidates:
         if (folder / "exercises").is_dir() and any((folder / "exercises").glob("*/exercise.toml")):
             return folder
-    raise UsageError(f"there is no course in '{start}' or above it: go to the folder that holds 'exercises'")
+    remedy = "go to the folder that holds 'exercises', or make one: `dojo init`"
+    raise UsageError(f"there is no course in '{start}' or above it: {remedy}")
 
 
 def under(exercise: Exercise, rules: Rules) -> Exercise:
@@ -169,9 +178,10 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
         raise JudgeError(f"'{folder}' is not named like 'ex03_training_loop'")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        known = {"title", "summary", "files", "preload", "warm", "limits", "tasks", "thresholds", "required"}
-        _refuse_unknown(table, known)
-        table = {"preload": ["torch"], "warm": [], "limits": {}, "thresholds": {}, "required": []} | table
+        defaults: dict[str, Any] = {"preload": ["torch"], "warm": [], "limits": {}, "thresholds": {}, "required": []}
+        defaults |= {"device": "any", "exclusive": False}
+        _refuse_unknown(table, {"title", "summary", "files", "tasks", *defaults})
+        table = defaults | table
         rows = _of(list, table, "tasks")
         if not rows:
             raise ValueError("an exercise has at least one task")
@@ -189,6 +199,8 @@ def read_exercise(root: Path, folder: Path) -> Exercise:
             limits=_limits(_of(dict, table, "limits")),
             thresholds=thresholds,
             required=_known(_texts(table, "required"), thresholds),
+            device=_device(table),
+            exclusive=_of(bool, table, "exclusive"),
         )
     except KeyError as error:
         raise JudgeError(f"'{path}' lacks {error}") from None
@@ -224,6 +236,15 @@ def _known(names: list[str], thresholds: dict[str, float]) -> list[str]:
         if name not in thresholds:
             raise ValueError(f"'required' names '{name}', which is not among the thresholds")
     return names
+
+
+def _device(table: dict[str, Any]) -> str:
+    value = _of(str, table, "device")
+    if value not in DEVICES:
+        near = difflib.get_close_matches(value, DEVICES, 1)
+        also = f", did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"'device' is to be {', '.join(DEVICES[:-1])} or {DEVICES[-1]}, not '{value}'{also}")
+    return value
 
 
 def _number(table: dict[str, Any], key: str) -> float:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from grader.devices import cards
 from grader.errors import DojoError
 from grader.finding import Finding
+from grader.gpu import USABLE, memory
 from grader.text import clean_line
 
 PYTHONS = ((3, 11), (3, 13))
@@ -142,6 +144,21 @@ def _torch() -> Iterator[Finding]:
         remedy = "update the NVIDIA driver (nvidia-smi names it); until then use DEVICE=cpu"
         no_cuda = "install a torch with CUDA: https://pytorch.org/get-started/locally; until then use DEVICE=cpu"
         yield Finding("GPU", found, there, remedy if cuda else no_cuda, vital=False)
+        yield from _gpu_memory()
+
+
+def _gpu_memory() -> Iterator[Finding]:
+    """Whether each GPU has free what a worker may ask for; where not, one that gets less is a fault of ours."""
+    for card in cards():
+        name, now = f"memory of GPU {card}", memory(card)
+        if now is None:
+            remedy = "install nvidia-smi; until then an error for want of memory is always the submission's"
+            yield Finding(name, "nvidia-smi is not there, or does not know", False, remedy, vital=False)
+        else:
+            held = now.total - now.free
+            found = f"{now.total:,} MB, {held:,} of them in use; {now.total * USABLE:,.0f} are for submissions"
+            remedy = "end what holds it while you grade: nvidia-smi names the processes"
+            yield Finding(name, found, now.free >= now.total * USABLE, remedy, vital=False)
 
 
 def _ask_torch() -> tuple[Any, str]:

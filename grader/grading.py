@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from grader import runner
 from grader.catalog import Exercise
+from grader.devices import cards, device_for
 from grader.effort import Effort, Selection
 from grader.errors import JudgeError, UsageError
+from grader.gpu import Slot
 from grader.result import Measured, Report, TestResult
 from grader.sandbox import Mode, Sandbox
 from grader.submission import Submission, read_submission
@@ -34,6 +36,8 @@ class Settings:
     effort: Effort = Effort.WHOLE
     first: tuple[str, ...] = ()  # names of tests that run before the others
     selection: Selection = Selection.ALL
+    slots: int = 1  # judges that share a GPU
+    turns: str = ""  # by which name the judges of a run take turns, where one is to be alone
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ def open_sandbox(exercise: Exercise, settings: Settings, workers: int = 1, also:
 
     As many as `workers` may be at work in it at a time. The modules `also` are imported beside those of the exercise.
     """
-    device = "cpu" if settings.device == "cpu" else find_device(settings.device)
-    return Sandbox([*exercise.preload, *also], settings.sandbox, device, exercise.limits.memory_mb * workers)
+    on_gpu = device_for(exercise, settings.device) == "cuda"
+    slot = Slot(cards()[0], settings.slots * workers) if on_gpu else None
+    return Sandbox([*exercise.preload, *also], settings.sandbox, slot, exercise.limits.memory_mb * workers)
 
 
 def grade(
@@ -69,7 +74,7 @@ def grade(
     suite, kind = find_suite(exercise, settings.suite)
     submission = read_submission(exercise, path)
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
-    device = settings.device
+    device = sandbox.device if sandbox else device_for(exercise, settings.device)
     isolation, notice, versions = "", "", {}  # nothing was run yet
     results: list[TestResult] = []
     faults: list[str] = []
@@ -79,7 +84,6 @@ def grade(
         # The sandbox imports torch in a process of its own while we import it here.
         with contextlib.ExitStack() as stack:
             used = sandbox or stack.enter_context(open_sandbox(exercise, settings))
-            device = used.device
             recorder = _run_suite(exercise, submission, suite, used, seed, settings, progress or Progress())
             results, faults, remarks = recorder.results, recorder.faults, recorder.remarks
             measured = recorder.measured
@@ -110,14 +114,6 @@ def _check_hidden(exercise: Exercise) -> None:
     if len(suites) != 1:
         found = ", ".join(suites) or "none"
         raise JudgeError(f"'{exercise.hidden}' is to hold one suite, 'test_*.py', and holds {found}")
-
-
-def find_device(wanted: str) -> str:
-    """Where to grade: cuda if it was asked for or is there. Asks /dev, not torch, which would take a context."""
-    present = any(Path("/dev").glob("nvidia[0-9]*"))
-    if wanted == "cuda" and not present:
-        raise UsageError("DEVICE=cuda was asked for, and this machine shows no NVIDIA device: use DEVICE=cpu or auto")
-    return "cuda" if present else "cpu"
 
 
 def _run_suite(

@@ -47,9 +47,12 @@ class WarmParent:
     """One process, from its start to its end."""
 
     def __init__(
-        self, preload: list[str], warm: bool, device: str, bwrap: str | None, log: IO[bytes], group: MemoryGroup | None
+        self, preload: list[str], warm: bool, card: str, bwrap: str | None, log: IO[bytes], group: MemoryGroup | None
     ) -> None:
-        """Starts it and tells it what to import, without waiting for it. Raises JudgeError if it can't be started."""
+        """Starts it and tells it what to import, without waiting for it. `card`: the GPU that it sees, or "".
+
+        Raises JudgeError if it can't be started.
+        """
         self.isolation = Isolation.BUBBLEWRAP if bwrap else Isolation.PROCESS
         self.folder = None if bwrap else _temporary_folder()  # bubblewrap's are mounts inside
         self.started_by = os.getpid()  # the judge, or a fork of it
@@ -58,7 +61,7 @@ class WarmParent:
         self._reader = FrameReader(Caps(json_bytes=MEGABYTE, tensor_bytes=0))
         try:
             with theirs:
-                self._process = self._start(theirs.fileno(), device, bwrap, group)
+                self._process = self._start(theirs.fileno(), card, bwrap, group)
         except JudgeError:
             self._channel.close()
             self.remove_folder()
@@ -67,9 +70,7 @@ class WarmParent:
         with contextlib.suppress(OSError):  # it has ended already: `hello` finds out why
             self._channel.sendall(encode({"isolated": bwrap is not None, **setup}))
 
-    def _start(
-        self, channel: int, device: str, bwrap: str | None, group: MemoryGroup | None
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, channel: int, card: str, bwrap: str | None, group: MemoryGroup | None) -> subprocess.Popen[bytes]:
         python = [sys.executable, "-I", "-S", "-B"]
         search = [str(PACKAGE.parent), *package_folders()]
         prefix: list[str] = []
@@ -79,7 +80,7 @@ class WarmParent:
             python[0] = os.path.realpath(sys.executable)
             # At places of our own: a checkout under /tmp would be covered by the workers' private /tmp.
             search = ["/dojo", *(f"/dojo/packages/{number}" for number in range(len(package_folders())))]
-            prefix = [bwrap, *options_for(device)]
+            prefix = [bwrap, *options_for(card)]
         if rules is not None:
             descriptors.append(rules.fileno())
             prefix += ["--seccomp", str(rules.fileno())]
@@ -92,7 +93,7 @@ class WarmParent:
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=self._log,
-                    env=environment(device, self.folder or Path("/tmp")),
+                    env=environment(card, self.folder or Path("/tmp")),
                     pass_fds=descriptors,
                     preexec_fn=group.enter if group else None,  # no thread of ours holds a lock yet
                     start_new_session=True,

@@ -66,7 +66,7 @@ class Recorder:
         self._finished = finished
         self._errors: list[BaseException] = []
         self._seconds = 0.0
-        self._kills_itself = False
+        self._confirmed = False  # that what looked like the machine's doing is the submission's
 
     def aim(self, run: Run, finished: Callable[[TestResult], None]) -> None:
         """In a fork that runs a part of the suite: what it is run against from now on, and who is told."""
@@ -127,12 +127,12 @@ class Recorder:
             attempt += 1
             result = replace(self._protocol(item, nextitem), attempts=attempt)
             ours = result.verdict is Verdict.JUDGE_ERROR
-            killed = any(map(was_killed, self._errors))
-            if not ours and (not killed or self._kills_itself):
+            doubtful = any(map(is_doubtful, self._errors))
+            if not ours and (not doubtful or self._confirmed):
                 return result
             if attempt == ATTEMPTS:
-                # Killed once may be the machine's doing. Twice is the submission's, and is not doubted again.
-                self._kills_itself |= not ours
+                # Killed once, or once without memory on a GPU, may be the machine's doing. Twice is the submission's.
+                self._confirmed |= not ours
                 return self._compared(item, nextitem, result) if ours else result
             # The module's fixtures end too: a worker that tests share is as dead as one of their own.
             call_and_report(item, "teardown", log=False, nextitem=None)
@@ -261,9 +261,9 @@ def shadowed(source: str) -> str:
     return ", ".join(name for name, count in names.items() if count > 1 and name.startswith("test"))
 
 
-def was_killed(error: BaseException) -> bool:
-    """Whether a test failed because its worker was killed, by itself or by the machine."""
-    return isinstance(error.__context__, WorkerEnd) and error.__context__.killed
+def is_doubtful(error: BaseException) -> bool:
+    """Whether a test failed because of an end that the worker, or the machine, may have brought about."""
+    return isinstance(error.__context__, WorkerEnd) and error.__context__.doubtful
 
 
 @contextmanager

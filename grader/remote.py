@@ -15,6 +15,7 @@ from grader.clues import clue
 from grader.describe import describe_arguments, shown_in_full
 from grader.driver import driver_source
 from grader.errors import WorkerFault
+from grader.gpu import account
 from grader.mentions import names_of_driver
 from grader.result import Failed, Failure, Place, Verdict
 from grader.sandbox import Sandbox
@@ -110,6 +111,7 @@ class RemoteSubmission:
     def __init__(self, sandbox: Sandbox, files: Mapping[str, str], limits: Limits, seed: int) -> None:
         self._files = files
         self._limits = limits
+        self._slot = sandbox.slot
         self._left = limits.test_seconds
         self._worker: Worker = sandbox.spawn(files, limits, seed)
         self.last_call = ""
@@ -196,6 +198,8 @@ class RemoteSubmission:
         started = time.monotonic()
         try:
             reply = decode(self._worker.ask(frame, self._left if timeout is None else timeout))
+            if self._slot:
+                account(reply, self._slot, self._worker, begun=len(self._requests) > 1)
         except WorkerEnd as end:
             raise self._ended(end) from None
         except WireError as error:
@@ -263,6 +267,7 @@ class RemoteSubmission:
         verdict, expected, got, hint = {
             "time": (Verdict.TIME_LIMIT, f"an answer within {end.detail}", "none in that time", SLOW),
             "memory": (Verdict.MEMORY_LIMIT, f"at most {end.detail} of memory", "more", LARGE),
+            "gpu": (Verdict.MEMORY_LIMIT, f"at most {end.detail}", "more", LARGE),
             "processes": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} processes", "more than that", STARTED),
             "threads": (Verdict.RUN_TIME_ERROR, f"at most {end.detail} threads", "more than that", STARTED),
             "hiding": (Verdict.RUN_TIME_ERROR, "an answer", "interference: a process hid itself from the grader", ""),

@@ -26,6 +26,7 @@ from grader.catalog import Limits
 from grader.cgroup import make_group
 from grader.endings import Endings
 from grader.errors import DojoError, JudgeError, UsageError
+from grader.gpu import Slot
 from grader.parent import LOOK_SECONDS, Isolation, ParentDied, WarmParent
 from grader.workers import MEGABYTE, Worker
 
@@ -46,11 +47,15 @@ class Sandbox:
     """The warm parent of a run's workers. One that dies is replaced."""
 
     def __init__(
-        self, preload: list[str], mode: Mode = Mode.AUTO, device: str = "cpu", memory_mb: int | None = None
+        self, preload: list[str], mode: Mode = Mode.AUTO, slot: Slot | None = None, memory_mb: int | None = None
     ) -> None:
-        """Begins to start it. With `memory_mb`, what a worker may use, the kernel limits the whole where it can."""
+        """Begins to start it; on a GPU with a slot there.
+
+        With `memory_mb`, what a worker may use, the kernel limits the whole where it can.
+        """
         self.preload = preload
-        self.device = device
+        self.slot = slot
+        self.device = "cuda" if slot else "cpu"
         self.mode = mode
         self.notice = ""
         self.warm = warm_by_default()
@@ -96,8 +101,10 @@ class Sandbox:
         return self._parent.folder if self._parent else None
 
     def _launch(self) -> None:
-        self._endings = Endings(PATIENCE if self._bwrap else 0)
-        self._parent = WarmParent(self.preload, self.warm, self.device, self._bwrap, self._log, self.memory_group)
+        # On a GPU a context at a time: what an ended worker still holds there would be missing to the next.
+        self._endings = Endings(PATIENCE if self._bwrap and not self.slot else 0)
+        card = self.slot.card if self.slot else ""
+        self._parent = WarmParent(self.preload, self.warm, card, self._bwrap, self._log, self.memory_group)
 
     def wait_ready(self) -> None:
         """Blocks until the warm parent has imported its modules. Falls back to plain processes in mode auto."""
@@ -199,7 +206,8 @@ class Sandbox:
         """A worker that has begun; None before the deadline if it starved: its neighbour had used up the memory."""
         worker = self._take(limits) or self._prepare(limits)
         try:
-            worker.begin(files, {"op": "begin", "device": self.device, "seed": seed})
+            share = self.slot.share if self.slot else 0.0
+            worker.begin(files, {"op": "begin", "device": self.device, "seed": seed, "share": share})
         except BaseException as error:
             _end(worker)
             if not isinstance(error, JudgeError) or not worker.starved or time.monotonic() >= deadline:

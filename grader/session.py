@@ -16,6 +16,7 @@ from grader.catalog import Exercise
 from grader.course.congratulations import word
 from grader.course.printing import show, width
 from grader.course.progress import remember
+from grader.devices import NoDevice
 from grader.errors import JudgeError, UsageError
 from grader.grading import Progress, Settings, grade
 from grader.report import print_report
@@ -106,13 +107,19 @@ def _note(exercise: Exercise, report: Report, console: Console) -> None:
 
 
 def grade_all(exercises: list[Exercise], choices: Choices) -> int:
-    """Grades one after the other; a fault of ours in one does not keep the rest. Returns the worst exit code."""
+    """Grades one after the other; a fault of ours in one does not keep the rest, nor does a device that it lacks.
+
+    Returns the worst exit code.
+    """
     worst = 0
     for exercise in exercises:
         try:
             worst = max(worst, grade_and_report(exercise, choices))
         except JudgeError as error:
             print(f"dojo: exercise {exercise.key}: {clean_line(str(error))}", file=sys.stderr)
+            worst = max(worst, error.exit_code)
+        except NoDevice as error:  # it names the exercise
+            print(f"dojo: {clean_line(str(error))}", file=sys.stderr)
             worst = max(worst, error.exit_code)
     return worst
 

@@ -63,8 +63,16 @@ def sum_up(
     if submission.problem is not None:
         tasks = _unread(exercise, submission.problem, submission.problem_verdict)
     problem, verdict = submission.problem, submission.problem_verdict
-    remarks, measured = [*outcome.remarks, *exercise.rules.remarks], outcome.measured
+    remarks = [*outcome.remarks, *_elsewhere(exercise, outcome), *exercise.rules.remarks]
+    measured = outcome.measured
     return Report(exercise.slug, exercise.title, kind, provenance, tasks, problem, verdict, remarks, measured)
+
+
+def _elsewhere(exercise: Exercise, outcome: Outcome) -> list[str]:
+    """Where something was run on another device than the exercise asks for, as somebody wanted."""
+    if not outcome.isolation or exercise.required_device in ("", outcome.device):
+        return []
+    return ["run on a CPU, as was asked for; this exercise is for a GPU, and a run on one counts before this one"]
 
 
 def _tasks(exercise: Exercise, complete: bool, results: list[TestResult], faults: list[str]) -> list[TaskResult]:

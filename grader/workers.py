@@ -35,7 +35,7 @@ class Usage:
 class WorkerEnd(Exception):
     """The worker can't answer any more.
 
-    `kind` says why: time, memory, processes, threads, hiding, output, exit, garbage.
+    `kind` says why: time, memory, gpu, processes, threads, hiding, output, exit, garbage.
     """
 
     def __init__(self, kind: str, detail: str) -> None:
@@ -47,6 +47,11 @@ class WorkerEnd(Exception):
     def killed(self) -> bool:
         """By SIGKILL: of its own, or by the machine. Nobody can tell which."""
         return self.kind == "exit" and self.detail == _exit_text(-signal.SIGKILL)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something else may have been the cause: also somebody who held a GPU's memory, and does no more."""
+        return self.killed or self.kind == "gpu"
 
 
 class Worker:
@@ -116,6 +121,11 @@ class Worker:
     def discard(self) -> None:
         """Ends a worker without a goodbye."""
         self._ended = self._ended or JudgeError("a worker was used after its sandbox had been closed")
+        self._hang_up()
+
+    def end(self, reason: WorkerEnd | JudgeError) -> None:
+        """Ends a worker for a reason, which whoever asks it from now on is told."""
+        self._ended = reason
         self._hang_up()
 
     @property

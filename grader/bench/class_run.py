@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.bench.classroom import Sheet
-from grader.bench.tree import Peak, cpu_seconds
+from grader.bench.tree import Peak, cpu_time
 from grader.errors import JudgeError
 from grader.result import Verdict
 
@@ -28,7 +29,7 @@ class Run:
 
     submissions: int
     seconds: float = 0.0  # until the command had ended
-    cpu: float = 0.0  # of all its processes, when the last result was told
+    cpu: float = 0.0  # seconds of all its processes
     peak: Peak = field(default_factory=Peak)
 
 
@@ -45,16 +46,18 @@ def run_class(root: Path, sheets: Sequence[Sheet], look: Look | None = None, pau
         command = [sys.executable, "-m", "grader", "cohort", f"{folder}/class", "--jobs", str(JOBS), "--device", "cpu"]
         command += ["--gradebook", f"{folder}/gradebook.sqlite"]
         began = time.perf_counter()
-        with subprocess.Popen(
-            command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as process:
-            if pause:
-                with run.peak.watching(process.pid, pause):
-                    _hear(process, sheets, run, look)
-            else:
-                _hear(process, sheets, run, look)
-            process.wait()
-        run.seconds = time.perf_counter() - began
+        with cpu_time() as spent:
+            process = subprocess.Popen(
+                command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            with process, run.peak.watching(process.pid, pause) if pause else contextlib.nullcontext():
+                try:
+                    _hear(process, sheets, look)
+                except BaseException:
+                    process.terminate()  # the rest of the class would be graded for nothing
+                    raise
+            run.seconds = time.perf_counter() - began
+        run.cpu = spent.seconds
     if process.returncode != 0:
         raise JudgeError(f"'dojo cohort' ended with {process.returncode} on the class of the bench")
     return run
@@ -66,7 +69,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": search}
 
 
-def _hear(process: subprocess.Popen[str], sheets: Sequence[Sheet], run: Run, look: Look | None) -> None:
+def _hear(process: subprocess.Popen[str], sheets: Sequence[Sheet], look: Look | None) -> None:
     """Reads results as they come."""
     due = {(sheet.student, sheet.exercise.slug): sheet.expected for sheet in sheets}
     assert process.stdout is not None
@@ -80,7 +83,5 @@ def _hear(process: subprocess.Popen[str], sheets: Sequence[Sheet], run: Run, loo
             raise JudgeError(f"a sheet of '{slug}' was to be judged otherwise: {line.strip()}")
         if look:
             look(len(sheets) - len(due), process.pid)
-        if not due:
-            run.cpu = cpu_seconds(process.pid)
     if due:
         raise JudgeError(f"'dojo cohort' gave no verdict on {len(due)} of {len(sheets)} submissions")

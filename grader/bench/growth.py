@@ -16,7 +16,8 @@ from grader.bench.classroom import draw
 from grader.bench.cohort import SEED, exercises_of
 from grader.bench.cold import family, proportional
 from grader.bench.figures import Aim, Figure, figure
-from grader.bench.soak import GROWTH, OWN, SETTLED
+from grader.bench.soak import GROWTH, SETTLED
+from grader.bench.tree import children
 from grader.errors import UsageError
 
 COST_AIM = 1.1
@@ -53,29 +54,22 @@ def _costs(small: Sequence[Run], large: Run) -> tuple[list[Figure], list[Aim]]:
 
 
 def looking(every: int, sizes: list[tuple[float, float]]) -> Look:
-    """Looks at memory after each `every` results: of the dispatcher and its judges, and of all that were there before.
+    """Looks at memory in the middle of each `every` results: of the dispatcher and its judges, and of all that last.
 
-    Those that were there at the look before are the lasting ones: no worker lives that long.
+    Those that were there at the look before are the lasting ones: no worker and no judge's fork lives that long. What
+    they hold is counted as if they shared nothing, or a judge would seem to shrink while a fork of it is at work.
     """
     known: set[int] = set()
 
     def look(count: int, process: int) -> None:
-        if count % every:
+        if count % every != every // 2:
             return
-        members = family(process)
-        memory = {member: proportional(member, OWN) for member in members}
-        heads = {process, *_children(process)}
+        members = set(family(process))
+        memory = {member: proportional(member, ("Anonymous",)) for member in members}
         if known:
-            of_heads = sum(memory[each] for each in members if each in heads)
-            sizes.append((of_heads, sum(memory[each] for each in members if each in known)))
+            of_heads = sum(memory.get(each, 0.0) for each in (process, *children(process)))
+            sizes.append((of_heads, sum(memory[each] for each in members & known)))
         known.clear()
         known.update(members)
 
     return look
-
-
-def _children(process: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        found += map(int, task.read_text().split())
-    return found

@@ -80,11 +80,13 @@ def suite_of(exercise: Exercise) -> Path:
 def call(command: Sequence[str], cwd: Path, allowed: tuple[int, ...] = (0,)) -> str:
     """Runs a rival; what it printed. Raises JudgeError for another exit code than the allowed ones."""
     settings = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    # Not what this process has set for a pytest of its own: a rival's looks for plugins.
+    clean = {name: value for name, value in environment().items() if not name.startswith("PYTEST_")}
     try:
         done = subprocess.run(
             command,
             cwd=cwd,
-            env=environment() | settings,
+            env=clean | settings,
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,

@@ -1,29 +1,64 @@
-"""Processes of a run, looked at from outside: the CPU time and the memory of one and all below it. Linux only."""
+"""Processes of a run, looked at from outside: the CPU time and the memory of one and all below it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader.bench.cold import family, proportional
 
-TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-TIMES = slice(11, 15)  # utime, stime, cutime, cstime: the fields after the name of /proc/PID/stat
+
+@dataclass
+class Spent:
+    """What a block of code has cost."""
+
+    seconds: float = 0.0  # of CPU time
 
 
-def cpu_seconds(root: int) -> float:
-    """What a process and all below it have used, those that have ended included, as long as they were waited for."""
-    return sum(map(_used, family(root)))
+@contextlib.contextmanager
+def cpu_time() -> Iterator[Spent]:
+    """The CPU time of all processes that the block starts, and of those that they start, once all have ended.
+
+    A sandbox is killed and not waited for by whoever started it, and with it goes the account of all its workers. On
+    Linux such orphans come to us.
+    """
+    spent, before, known = Spent(), _of_children(), set(children(os.getpid()))
+    _adopt(True)
+    try:
+        yield spent
+        for orphan in set(children(os.getpid())) - known:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(orphan, 0)
+        spent.seconds = _of_children() - before
+    finally:
+        _adopt(False)
 
 
-def _used(process: int) -> float:
-    with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[TIMES])) / TICKS
-    return 0.0
+def _of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _adopt(orphans: bool) -> None:
+    if sys.platform == "linux":
+        from grader.worker import kernel
+
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, int(orphans))
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started, and has not waited for yet. Linux only: elsewhere none."""
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
 
 
 class Peak:

@@ -12,6 +12,7 @@ engine      what grades the work of a docket:
   cluster   those of a Ray cluster; `node` is what runs there
 judge       the process of a judge: the suite is collected once, each submission is graded in a fork
 seat        that process as the one who gives it work sees it
+turns       while a timed submission is graded, no other one is at the same GPU, or on the same machine's CPUs
 telling     lines and a bar on a terminal, lines in a pipe
 command     `dojo cohort`
 """

@@ -14,14 +14,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from grader.catalog import Exercise
 from grader.cohort.docket import Docket
 from grader.cohort.node import Answer, Batch, grade_batch
 from grader.cohort.queues import Work
+from grader.devices import device_for
 from grader.errors import JudgeError, UsageError
 from grader.gradebook.claims import Claim
 from grader.grading import Settings
@@ -85,42 +86,38 @@ class Cluster:
     ) -> None:
         self._ray.shutdown()
 
-    @property
-    def judges(self) -> int:
-        """How many can be at work at this moment: one for each core of the cluster, or for each GPU."""
-        return max(1, self._count("GPU" if self.device == "cuda" else "CPU"))
+    def judges(self, jobs: int | None, gpu: bool) -> int:
+        """How many can be at work at this moment: one for each core of the cluster, or for each slot of its GPUs."""
+        return max(1, self._count("GPU") * (jobs or 1) if gpu else self._count("CPU"))
 
-    @cached_property
-    def device(self) -> str:
-        """The GPUs of the cluster where it has any, unless the settings say otherwise."""
-        wanted, gpus = self._settings.device, self._count("GPU")
-        if wanted == "cuda" and not gpus:
-            raise UsageError("DEVICE=cuda was asked for, and no node of the cluster has a GPU: use DEVICE=cpu or auto")
-        return "cuda" if gpus and wanted != "cpu" else "cpu"
+    def device_for(self, exercise: Exercise) -> str:
+        """A GPU of the cluster where it has any, unless the settings or the exercise say otherwise."""
+        return device_for(exercise, self._settings.device, self._count("GPU") > 0, "the cluster")
 
     def _count(self, resource: str) -> int:
         return int(self._ray.cluster_resources().get(resource, 0))
 
     def run(self, docket: Docket) -> None:
         """Until everything is graded. Raises what ends the run early; then nothing that was told is lost."""
-        needs = {"num_gpus": 1} if docket.plan.device == "cuda" else {"num_cpus": 1}
-        task = self._ray.remote(max_retries=RETRIES, **needs)(grade_batch)
-        slug = ""
+        task, plan = self._ray.remote(max_retries=RETRIES)(grade_batch), docket.plan
+        slots, slug = plan.settings.slots, ""
         try:
             while True:
-                while len(self._out) < AHEAD * self.judges and (batch := self._batch(docket, slug)):
-                    slug = batch[0].work.exercise.slug
-                    self._out[task.remote(order(docket, batch))] = batch
+                judges = self.judges(slots, plan.gpu)
+                while len(self._out) < AHEAD * judges and (batch := self._batch(docket, slug, judges)):
+                    exercise = batch[0].work.exercise
+                    slug, needs = exercise.slug, needed(exercise, plan.devices[exercise.slug], slots)
+                    self._out[task.options(**needs).remote(order(docket, batch))] = batch
                 if not self._out and docket.is_empty:
                     return
                 self._hear(docket)
-                docket.tick([sent.work for batch in self._out.values() for sent in batch], self.judges)
+                docket.tick([sent.work for batch in self._out.values() for sent in batch], judges)
         finally:
             docket.close()
 
-    def _batch(self, docket: Docket, slug: str) -> list[Sent]:
+    def _batch(self, docket: Docket, slug: str, judges: int) -> list[Sent]:
         """The next submissions of one exercise, all claimed. Few where little is left, so that all nodes work."""
-        most = max(1, min(LARGEST, len(docket) // (AHEAD * self.judges)))
+        most = max(1, min(LARGEST, len(docket) // (AHEAD * judges)))
         batch: list[Sent] = []
         while len(batch) < most and (work := docket.next(slug, Counter())) is not None:
             if batch and work.exercise != batch[0].work.exercise:
@@ -151,11 +148,22 @@ class Cluster:
                 settle(docket, sent, answer)
 
 
+def needed(exercise: Exercise, device: str, slots: int) -> dict[str, float]:
+    """What Ray is to keep for a batch. Its fractions of a GPU are book-keeping: the share is bounded in the worker.
+
+    Ray counts in ten-thousandths, and rounds up what does not fit: seven sevenths would be more than one GPU.
+    """
+    if device != "cuda":
+        return {"num_cpus": 1}
+    return {"num_gpus": 1 if exercise.exclusive else (10_000 // slots) / 10_000}
+
+
 def order(docket: Docket, batch: Sequence[Sent]) -> Batch:
     """The batch as a node is told of it."""
     plan = docket.plan
-    settings = replace(plan.settings, device=plan.device)
-    return Batch(batch[0].work.exercise.key, settings, plan.seed, [sent.work.submission for sent in batch])
+    exercise = batch[0].work.exercise
+    settings = replace(plan.settings, device=plan.devices[exercise.slug])
+    return Batch(exercise.key, settings, plan.seed, [sent.work.submission for sent in batch])
 
 
 def settle(docket: Docket, sent: Sent, answer: Answer) -> None:

@@ -7,7 +7,7 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.catalog import Catalog, Exercise
@@ -53,8 +53,7 @@ def grade_cohort(catalog: Catalog, options: Options) -> int:
         seed = secrets.randbits(63) if options.settings.seed is None else options.settings.seed
         handed = chosen(found, options)
         with open_engine(catalog, options) as engine, Gradebook.open(options.gradebook) as book:
-            judges = engine.judges if options.judges is None else options.judges
-            plan = Plan(handed, options.settings, engine.device, seed, judges, options.force, options.policy)
+            plan = planned(engine, options, handed, seed)
             book.enrol(enrolled(found, roster, options.only))
             for line in strangers(options.policy, {*found.students, *(each.id for each in book.students())}):
                 print(f"dojo: {line}", file=sys.stderr)
@@ -68,6 +67,17 @@ def open_engine(catalog: Catalog, options: Options) -> Engine:
 
         return Cluster(catalog.root, options.settings, options.address, options.submissions)
     return Cores(options.settings)
+
+
+def planned(engine: Engine, options: Options, handed: list[Handed], seed: int) -> Plan:
+    """What the run is to do. Raises NoDevice for an exercise that can't be graded where the judges are."""
+    exercises = {each.exercise.slug: each.exercise for each in handed}
+    devices = {slug: engine.device_for(exercise) for slug, exercise in exercises.items()}
+    gpu = "cuda" in devices.values()
+    slots = options.judges or 1 if gpu else 1
+    turns = secrets.token_hex(8) if any(each.exclusive for each in exercises.values()) else ""
+    settings = replace(options.settings, slots=slots, turns=turns)
+    return Plan(handed, settings, devices, seed, engine.judges(options.judges, gpu), options.force, options.policy)
 
 
 def _run(engine: Engine, plan: Plan, book: Gradebook, found: Collection) -> int:

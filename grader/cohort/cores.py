@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from grader.catalog import Exercise
+from grader.cohort import turns
 from grader.cohort.docket import Docket
 from grader.cohort.queues import Work
 from grader.cohort.seat import Died, Event, Graded, Lost, Open, Seat
+from grader.devices import cards, device_for
 from grader.errors import UsageError
 from grader.gradebook.claims import Claim
-from grader.grading import Settings, find_device
+from grader.grading import Settings
 
 LOOK_SECONDS = 0.5  # between two looks at the state
 
@@ -27,6 +30,7 @@ LOOK_SECONDS = 0.5  # between two looks at the state
 class Chair:
     """A place for a judge: the judge that sits there, and what it has to do."""
 
+    card: str = ""  # the GPU that it sees, where any is used
     seat: Seat | None = None
     work: Work | None = None
     claim: Claim | None = None
@@ -41,13 +45,17 @@ class Cores:
     """This machine."""
 
     def __init__(self, settings: Settings) -> None:
-        self.device = "cpu" if settings.device == "cpu" else find_device(settings.device)
+        self._wanted = settings.device
 
-    @property
-    def judges(self) -> int:
-        """One for each core; one for the GPU, where two would disturb each other."""
-        if self.device == "cuda":
-            return 1
+    def device_for(self, exercise: Exercise) -> str:
+        return device_for(exercise, self._wanted)
+
+    def judges(self, jobs: int | None, gpu: bool) -> int:
+        """One for each core. On GPUs one for each of them, where two would disturb each other; or as many as `jobs`."""
+        if gpu:
+            return (jobs or 1) * len(cards())
+        if jobs is not None:
+            return jobs
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def run(self, docket: Docket) -> None:
@@ -67,7 +75,8 @@ class Run:
 
     def __init__(self, docket: Docket) -> None:
         self._docket, self._plan = docket, docket.plan
-        self._chairs = [Chair() for _ in range(self._plan.judges)]
+        gpus = cards() if self._plan.gpu else [""]
+        self._chairs = [Chair(gpus[number % len(gpus)]) for number in range(self._plan.judges)]
 
     def run(self) -> None:
         try:
@@ -88,6 +97,7 @@ class Run:
                 seat.leave()
             for seat in seats:
                 seat.close()
+            turns.clear(self._plan.settings.turns)
 
     def _occupy(self, chair: Chair) -> None:
         """Finds work for a chair, and seats a judge there if it needs one."""
@@ -96,7 +106,7 @@ class Run:
             if work is None:
                 return
             if chair.seat is None:
-                chair.seat = Seat(work.exercise, self._plan.settings)
+                chair.seat = Seat(work.exercise, self._plan.settings, chair.card)
             elif chair.seat.exercise != work.exercise:
                 chair.seat.open(work.exercise)
             elif chair.seat.is_open:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,11 +41,16 @@ class Plan:
 
     handed: list[Handed]
     settings: Settings
-    device: str  # what `settings.device` means where the judges are
+    devices: Mapping[str, str]  # where each exercise is graded, by its slug
     seed: int
     judges: int
     force: bool = False
     policy: Policy = field(default_factory=Policy)
+
+    @property
+    def gpu(self) -> bool:
+        """Whether any GPU is used."""
+        return "cuda" in self.devices.values()
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,8 @@ class Docket:
     def keep(self, work: Work, report: Report) -> None:
         """Records a result, which ends its claim, and tells it then."""
         handed = work.handed
-        result = Result(handed.student, report, handed.submitted, self._late(handed))
+        required = work.exercise.required_device
+        result = Result(handed.student, report, handed.submitted, self._late(handed), required)
         recorded = self._book.record(result, self.plan.force)
         self._tally.add(report)
         self._telling.result(recorded.attempt)
@@ -221,14 +227,16 @@ class Docket:
 
     def _job(self, work: Work, isolation: str) -> Job:
         """The job, and the footing that a run with this isolation gives it; "": nothing is run."""
-        suite = self.suite(work.exercise)
-        key = Key(work.submission.sha256, suite.sha256, suite.lock, self.plan.device)
-        return Job(work.handed.student, work.exercise.slug, key, Footing.of(suite.kind, isolation, self.plan.device))
+        exercise, suite = work.exercise, self.suite(work.exercise)
+        device = self.plan.devices[exercise.slug]
+        key = Key(work.submission.sha256, suite.sha256, suite.lock, device)
+        footing = Footing.of(suite.kind, isolation, device, exercise.required_device)
+        return Job(work.handed.student, exercise.slug, key, footing)
 
     def _report(self, work: Work, faults: list[str]) -> Report:
         """The report on a submission on which nothing was run: it can't be read as Python, or it is ours to mend."""
         suite = self.suite(work.exercise)
-        outcome = Outcome(self.plan.device, None, faults=faults)
+        outcome = Outcome(self.plan.devices[work.exercise.slug], None, faults=faults)
         return sum_up(
             work.exercise, work.submission, suite.path, suite.kind, outcome, now(), 0.0, suite.kind == "hidden"
         )

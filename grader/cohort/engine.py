@@ -5,19 +5,18 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
+from grader.catalog import Exercise
 from grader.cohort.docket import Docket
 
 
 class Engine(Protocol):
     """Takes work from a docket until none is left. Open it once; it serves one run."""
 
-    @property
-    def device(self) -> str:
-        """Where submissions compute: "cpu" or "cuda"."""
+    def device_for(self, exercise: Exercise) -> str:
+        """Where submissions of an exercise compute: "cpu" or "cuda". Raises NoDevice."""
 
-    @property
-    def judges(self) -> int:
-        """How many can be at work at a time."""
+    def judges(self, jobs: int | None, gpu: bool) -> int:
+        """How many can be at work at a time; where a GPU is used, `jobs` on each."""
 
     def run(self, docket: Docket) -> None:
         """Until everything is graded. Raises what ends the run early; then nothing that was told is lost."""

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader import runner
 from grader.catalog import Catalog, Exercise, find_root
+from grader.cohort.turns import Turns
+from grader.devices import cards, device_for
 from grader.errors import DojoError, JudgeError, UsageError
 from grader.grading import Settings, find_suite, open_sandbox
 from grader.live.lanes import Lane, Tell, open_lanes
@@ -54,6 +56,10 @@ class Inbox:
         del self._buffer[: end + 1]
         return message
 
+    def wait(self) -> None:
+        """A sign of life, while it is another judge's turn. Raises ConnectionError where the dispatcher has gone."""
+        self.send("waiting")
+
     def send(self, event: str, **body: Any) -> None:
         self.channel.sendall(json.dumps({"event": event, **body}).encode() + b"\n")
 
@@ -75,7 +81,11 @@ def main(descriptor: int) -> None:
 def _stand(inbox: Inbox, exercise: Exercise, settings: Settings) -> dict[str, Any] | None:
     """Grades submissions of one exercise; returns the message that asks for another one."""
     suite, kind = find_suite(exercise, settings.suite)
-    with open_sandbox(exercise, settings) as sandbox:
+    place = cards()[0] if device_for(exercise, settings.device) == "cuda" else "cpu"
+    turns = Turns(settings.turns, place)
+    opening = contextlib.ExitStack()
+    opening.enter_context(turns.taken(False, inbox.wait))  # a start takes a core or two, which a timed one would miss
+    with opening, open_sandbox(exercise, settings) as sandbox:
         runner.load()
         import numpy.ctypeslib  # noqa: F401 - the first tensor on the wire imports it, in each fork anew
 
@@ -83,7 +93,7 @@ def _stand(inbox: Inbox, exercise: Exercise, settings: Settings) -> dict[str, An
 
         sandbox.wait_ready()
         recorder = Recorder(Run(exercise, {}, sandbox, 0, sandbox.device), lambda _: None, lambda _: None)
-        bench = Bench(inbox, recorder, suite, kind)
+        bench = Bench(inbox, recorder, suite, kind, turns, opening)
         runner.run(suite, exercise.root, recorder, bench)
         if recorder.faults:
             raise JudgeError(recorder.faults[0].strip().splitlines()[-1])
@@ -101,8 +111,17 @@ class Case:
 class Bench:
     """A pytest plugin: where a session would run its tests, it waits for submissions and forks for each."""
 
-    def __init__(self, inbox: Inbox, recorder: Recorder, suite: Path, kind: str) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        recorder: Recorder,
+        suite: Path,
+        kind: str,
+        turns: Turns,
+        opening: contextlib.ExitStack,
+    ) -> None:
         self.inbox = inbox
+        self.turns, self.opening = turns, opening
         self.recorder = recorder
         self.sandbox = recorder.run.sandbox
         self.suite, self.kind = suite, kind
@@ -120,6 +139,7 @@ class Bench:
             gc.freeze()
             if sys.platform == "linux":
                 pages.gather()
+            self.opening.close()
             self.inbox.send("open", isolation=self.sandbox.isolation.value, device=self.sandbox.device)
             self._serve()
         session.items.clear()
@@ -129,10 +149,11 @@ class Bench:
         while (message := self.inbox.next()) is not None and "exercise" not in message:
             self.sandbox.renew()
             case = Case(Submission(message["files"], message["sha256"]), message["seed"])
-            if warm_by_default():
-                self._in_a_fork(case)
-            else:
-                self.inbox.send("graded", report=self._grade(case, self._pass_on).to_json())
+            with self.turns.taken(self.recorder.run.exercise.exclusive, self.inbox.wait):
+                if warm_by_default():
+                    self._in_a_fork(case)
+                else:
+                    self.inbox.send("graded", report=self._grade(case, self._pass_on).to_json())
         self.following = message
 
     def _in_a_fork(self, case: Case) -> None:

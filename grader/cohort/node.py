@@ -6,6 +6,7 @@ those are below the judge, in their sandbox.
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Node:
 
     def __init__(self) -> None:
         self._seat: Seat | None = None
+        self._card = ""
 
     def grade(self, batch: Batch) -> list[Answer]:
         """An answer for each submission, in their order. Raises UsageError for what can't be had on this node."""
@@ -67,7 +69,11 @@ class Node:
             return Answer(lost=str(gone), seen=seen)
 
     def _open(self, exercise: Exercise, settings: Settings) -> Seat:
-        """The judge of the batch before, if it is well, or a new one."""
+        """The judge of the batch before, if it is well and on the GPU that Ray gives to this one, or a new one."""
+        card = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        if self._seat is not None and card != self._card:
+            self._close(self._seat)
+        self._card = card
         if self._seat is None:
             self._seat = Seat(exercise, settings)
         elif self._seat.exercise != exercise:

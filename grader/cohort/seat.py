@@ -72,7 +72,8 @@ Event = Open | Alive | Graded | Lost | Died
 class Seat:
     """Starts a judge at once, and does not wait for it."""
 
-    def __init__(self, exercise: Exercise, settings: Settings) -> None:
+    def __init__(self, exercise: Exercise, settings: Settings, card: str = "") -> None:
+        """`card`: the one GPU that it is to see; "": whatever we see."""
         self._settings = settings
         self._buffer = bytearray()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as we do
@@ -82,7 +83,7 @@ class Seat:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "grader.cohort.judge", str(theirs.fileno())],
                 cwd=exercise.root,
-                env=os.environ | ENVIRONMENT,
+                env=os.environ | ENVIRONMENT | ({"CUDA_VISIBLE_DEVICES": card} if card else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,

@@ -27,7 +27,11 @@ MOST_JUDGES = 256
 @click.option("--gradebook", metavar="FILE", help=f"the gradebook (default: {FILE} of the course)")
 @click.option("--policy", metavar="FILE", help=f"deadlines (default: {POLICY} of the course)")
 @click.option("--roster", metavar="CSV", help="the class: student, and any of name, email, number, lms_id, path, …")
-@click.option("--jobs", metavar="N", help="submissions at a time (default: one for each core; one on a GPU)")
+@click.option(
+    "--jobs",
+    metavar="N",
+    help="submissions at a time (default: one for each core); on GPUs, on each of them (default: one)",
+)
 @click.option("--seed", metavar="N", help="a whole number, to repeat a run; secret by default, and one for all")
 @click.option("--cohort", "named", metavar="NAME", help=f"whose seed it is, of those in {POLICY}")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="this machine, or a Ray cluster")
@@ -41,8 +45,8 @@ def cohort(submissions: str, **options: Any) -> int:
         raise UsageError("which submissions? Name a folder or a zip, as in `dojo cohort submissions/`.")
     catalog = course()
     given = SimpleNamespace(**options)
-    if given.engine == "ray" and given.jobs is not None:
-        raise UsageError("--jobs is for this machine alone: on a cluster, Ray knows how many cores there are")
+    if given.engine == "ray" and given.jobs is not None and given.device != "cuda":
+        raise UsageError("--jobs is for this machine, and for GPUs (--device cuda): Ray knows how many cores there are")
     if given.engine != "ray" and given.address is not None:
         raise UsageError(f"--address '{given.address}' needs --engine ray")
     every = given.exercise.strip().lower() == "all"

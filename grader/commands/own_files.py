@@ -116,6 +116,19 @@ def _solution(exercise: Exercise, command: str, yes: bool) -> dict[str, str] | N
 
 
 @click.command()
+@click.argument("folder", metavar="DIR", required=False, default="torch-dojo")
+def init(folder: str) -> int:
+    """Make a folder with the course, where it came with the package."""
+    from pathlib import Path
+
+    from grader.handout.unpack import unpack
+
+    unpack(Path(folder))
+    print(f"The course is in '{folder}'. Go on there: `cd {folder}`, then `make start`, or `dojo start`.")
+    return 0
+
+
+@click.command()
 @click.argument("source", metavar="FROM", required=False, default="")
 def update(source: str) -> int:
     """Bring in a later version of the course; what you wrote stays as it is."""

@@ -83,7 +83,7 @@ class Result:
     report: Report
     submitted: datetime | None = None  # with a time zone
     late_seconds: float = 0.0  # after the deadline that held when it was graded
-    required_device: str = ""  # "cuda" where the exercise can't be judged elsewhere
+    required_device: str = ""  # `Exercise.required_device`
 
     @property
     def key(self) -> Key:

@@ -61,7 +61,7 @@ def settings_from(row: dict[str, Any]) -> Settings:
 
 def _stand(channel: socket.socket, exercise: Exercise, settings: Settings) -> None:
     suite, _ = find_suite(exercise, settings.suite)
-    with open_sandbox(exercise, settings, LANES, exercise.warm) as sandbox:
+    with open_sandbox(exercise, settings, lanes_of(exercise), exercise.warm) as sandbox:
         runner.load()
         import numpy.ctypeslib  # noqa: F401 - the first tensor on the wire imports it, in each lane anew
 
@@ -161,7 +161,7 @@ class Floor:
             return
         order = list(self.items)
         shared = any("shared_submission" in _fixtures(self.items[name]) for name in names)
-        count = 1 if shared else min(LANES, len(names))
+        count = 1 if shared else min(lanes_of(self.recorder.run.exercise), len(names))
 
         def work(part: int, numbers: Iterator[int], tell: Tell) -> None:
             self.channel.close()
@@ -220,6 +220,11 @@ class Floor:
         ended, self.round = self.round, None
         for lane in ended.lanes if ended else []:
             lane.kill()
+
+
+def lanes_of(exercise: Exercise) -> int:
+    """How many tests run at a time: one by one where they are timed."""
+    return 1 if exercise.exclusive else LANES
 
 
 def room() -> int:

@@ -15,8 +15,9 @@ from grader.archive import last_report
 from grader.catalog import Catalog, Exercise, Task
 from grader.course.hints import see
 from grader.course.store import Store
+from grader.devices import device_for
 from grader.errors import DojoError, UsageError
-from grader.grading import Settings, find_device, find_suite
+from grader.grading import Settings, find_suite
 from grader.live.desk import Desk
 from grader.live.keys import Keys
 from grader.live.screen import Painter
@@ -280,7 +281,7 @@ def watch(root: Path, options: SimpleNamespace) -> int:
         suite=one_of("SUITE", options.suite, SUITES),
     )
     find_suite(exercise, settings.suite)
-    find_device(settings.device)
+    device_for(exercise, settings.device)
     if not usable():
         with contextlib.closing(Watch(catalog, exercise, settings, LineFace(), options.poll)) as loop:
             loop.run()

@@ -62,6 +62,8 @@ def serve(data: int, home: Path, scratch: Path, files: list[str]) -> None:
         if request["op"] == "begin":
             device = request["device"]
             _seed(request["seed"], device)
+            if device != "cpu":
+                _bound(request["share"])
             channel.sendall(encode({"ok": None}))
             continue
         reply = submission.answer(request)
@@ -115,6 +117,15 @@ def _seed(seed: int, device: str) -> None:
             # A training with one seed is to end alike each time, as far as torch can: no search for the fastest kernel.
             torch.backends.cudnn.benchmark = False
             torch.backends.cudnn.deterministic = True
+
+
+def _bound(share: float) -> None:
+    """Bounds this process's part of its GPU's memory, as soon as there is a context.
+
+    There is none yet: a test may need none, and a script, which is a fork, could not use ours.
+    """
+    torch: Any = importlib.import_module("torch")
+    torch.cuda._lazy_call(lambda: torch.cuda.set_per_process_memory_fraction(share))
 
 
 class MissingName(Exception):

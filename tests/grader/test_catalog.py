@@ -96,9 +96,27 @@ def test_limits_and_thresholds_are_read_and_have_defaults(course: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "device", "required", "exclusive"),
+    [
+        ("", "any", "", False),
+        ('device = "any"\n', "any", "", False),
+        ('device = "cpu"\nexclusive = true\n', "cpu", "cpu", True),
+        ('device = "cuda"\nexclusive = false\n', "cuda", "cuda", False),
+    ],
+)
+def test_where_it_is_graded_and_whether_alone_is_read_and_has_defaults(
+    course: Path, lines: str, device: str, required: str, exclusive: bool
+) -> None:
+    exercise = read_exercise(course, described(course, 'title = "Doubling"\n', f'title = "Doubling"\n{lines}'))
+    assert (exercise.device, exercise.required_device, exercise.exclusive) == (device, required, exclusive)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "near"),
     [
         ("summary =", "sumary =", "summary"),
+        ("summary =", 'devise = "cpu"\nsummary =', "device"),
+        ("summary =", "exclusiv = true\nsummary =", "exclusive"),
         ("test_seconds", "test_second", "test_seconds"),
         ("points", "pionts", "points"),
         ("[limits]", "[limit]", "limits"),
@@ -116,6 +134,10 @@ def test_an_unknown_key_is_refused_and_the_near_miss_named(course: Path, old: st
         ('title = "Doubling"\n', "", "lacks 'title'"),
         ("points = 2\n", "", "lacks 'points'"),
         ('title = "Doubling"', "title = 3", "'title' is to be a str, not 3"),
+        ("summary =", 'device = "cdua"\nsummary =', "to be any, cpu or cuda, not 'cdua', did you mean 'cuda'"),
+        ("summary =", 'device = "tpu:0"\nsummary =', "to be any, cpu or cuda, not 'tpu:0'"),
+        ("summary =", "device = 0\nsummary =", "'device' is to be a str, not 0"),
+        ("summary =", 'exclusive = "yes"\nsummary =', "'exclusive' is to be a bool, not 'yes'"),
         ('title = "Doubling"', "title = ", "line 2"),
         ('title = "Doubling"', 'title = "a"\ntitle = "b"', "line 3"),
         ('files = ["double.py"]', 'files = "double.py"', "'files' is to be a list of texts"),

@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader.__main__ import main
+from grader.catalog import Exercise
+from grader.cohort.cluster import needed
 from grader.gradebook.attempt import Attempt
 from grader.gradebook.book import Gradebook
 from grader.result import Verdict
@@ -133,6 +136,7 @@ def raylet(node: Any) -> int:
     ("arguments", "said"),
     [
         (["--engine=ray", "--jobs=2"], "Ray knows how many cores"),
+        (["--engine=ray", "--jobs=2", "--device=cpu"], "Ray knows how many cores"),
         (["--address=127.0.0.1:6379"], "needs --engine ray"),
         (["--engine=ray", "--address=127.0.0.1:1"], "there is no Ray cluster at '127.0.0.1:1'"),
         (["--engine=other"], "'other' is not one of"),
@@ -143,3 +147,11 @@ def test_what_a_cluster_can_not_do_is_said_in_one_line(
 ) -> None:
     assert main(["cohort", str(handed), *arguments]) == 2
     assert said in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_what_ray_is_to_keep_fits_as_often_as_there_are_slots(toy: Exercise) -> None:
+    assert needed(toy, "cpu", 3) == {"num_cpus": 1}
+    for slots in range(1, 65):
+        counted = round(needed(toy, "cuda", slots)["num_gpus"] * 10_000)  # Ray's unit
+        assert slots * counted <= 10_000 < (slots + 1) * counted
+    assert needed(replace(toy, exclusive=True), "cuda", 4) == {"num_gpus": 1}

@@ -11,6 +11,7 @@ import pytest
 
 from grader import doctor, probe
 from grader.finding import Finding
+from tests.grader.gpus import Gpus
 
 ROOT = Path(__file__).parents[2]
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
@@ -71,6 +72,26 @@ def test_torch_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "TORCH", "import time; time.sleep(600)")
     monkeypatch.setattr(doctor, "TORCH_SECONDS", 1)
     assert doctor._ask_torch() == (None, "no answer in 1 s")
+
+
+@pytest.mark.parametrize(
+    ("says", "ok", "told"),
+    [
+        ("1000, 950", True, "1,000 MB, 50 of them in use; 900 are for submissions"),
+        ("1000, 899", False, "1,000 MB, 101 of them in use"),
+        ("[N/A], [N/A]", False, "does not know"),
+    ],
+)
+def test_each_gpu_is_told_with_what_others_hold_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, ok: bool, told: str
+) -> None:
+    gpus = Gpus(tmp_path / "gpus")
+    gpus.put(2)
+    gpus.install(monkeypatch)
+    gpus.say(says)
+    found = list(doctor._gpu_memory())
+    assert [finding.name for finding in found] == ["memory of GPU 0", "memory of GPU 1"]
+    assert all(finding.ok is ok and told in finding.found and not finding.vital for finding in found)
 
 
 @pytest.mark.usefixtures("no_torch")
