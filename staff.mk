@@ -1,7 +1,7 @@
 # What students do not get: grading a class, writing exercises, and checking the project itself.
 TOOLS := $(VENV)/.tools
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-export NAME GUIDED WHOLE TIMES TRAINING RUNS PLANTS ONLY SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS ENGINE ADDRESS OUT LEAST
+export NAME GUIDED WHOLE TIMES TRAINING RUNS PLANTS ONLY SUBMISSIONS FORCE ROSTER GRADEBOOK JOBS ENGINE ADDRESS OUT LEAST COHORT
 .PHONY: cohort similar gradebook regrade student verify new rerun calibrate stubs test format lint types tests tamper fuzz faults site dist bench lock
 
 # What checks the project itself, and nobody needs who only uses it.
@@ -12,7 +12,7 @@ $(TOOLS): $(READY) requirements-dev.lock
 
 cohort: $(READY) ## grade a class: make cohort SUBMISSIONS=dir (EX=3, ONLY=student, FORCE=1, ROSTER=csv, JOBS=4, ENGINE=ray)
 	@$(BIN)/dojo cohort --ex "$${EX:-all}" $${ONLY:+--only "$$ONLY"} $${FORCE:+--force} $${ROSTER:+--roster "$$ROSTER"} \
-		$${GRADEBOOK:+--gradebook "$$GRADEBOOK"} $${JOBS:+--jobs "$$JOBS"} $${SEED:+--seed "$$SEED"} \
+		$${GRADEBOOK:+--gradebook "$$GRADEBOOK"} $${JOBS:+--jobs "$$JOBS"} $${SEED:+--seed "$$SEED"} $${COHORT:+--cohort "$$COHORT"} \
 		$${ENGINE:+--engine "$$ENGINE"} $${ADDRESS:+--address "$$ADDRESS"} $${DEVICE:+--device "$$DEVICE"} $${SANDBOX:+--sandbox "$$SANDBOX"} $${SUITE:+--suite "$$SUITE"} -- "$$SUBMISSIONS"
 
 gradebook: $(READY) ## what an instructor wants to know of the class

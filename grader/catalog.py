@@ -7,11 +7,14 @@ import itertools
 import math
 import re
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from grader.errors import JudgeError, UsageError
+from grader.settings.course import CourseSettings
+from grader.settings.reading import Outline, read_file, read_settings
+from grader.settings.rules import Rules
 
 FOLDER = re.compile(r"ex(\d{2,})_([a-z0-9_]+)")
 FINAL = "final_project"
@@ -41,6 +44,11 @@ class Task:
     title: str
     points: float
     hints: list[str]
+    bonus: bool = False  # its points count, and are no part of the maximum
+
+    @property
+    def label(self) -> str:
+        return f"{self.title} (bonus)" if self.bonus else self.title
 
 
 @dataclass(frozen=True)
@@ -61,11 +69,21 @@ class Exercise:
     required: list[str] = field(default_factory=list)  # thresholds that are a rule of the course, and not derived
     device: str = "any"  # "cpu" or "cuda" where it can't be judged on another one
     exclusive: bool = False  # timed: nothing else is graded beside it
+    rules: Rules = field(default_factory=Rules)  # what the course decides for it
 
     @property
     def key(self) -> str:
         """What a person types: "3", or "final"."""
         return "final" if self.number is None else str(self.number)
+
+    @property
+    def max_points(self) -> float:
+        """Without those of bonus tasks."""
+        return sum(task.points for task in self.tasks if not task.bonus)
+
+    @property
+    def bonus_points(self) -> float:
+        return sum(task.points for task in self.tasks if task.bonus)
 
     @property
     def required_device(self) -> str:
@@ -96,17 +114,24 @@ class Exercise:
 
 
 class Catalog:
-    """All exercises below a course's root folder."""
+    """All exercises below a course's root folder, under the settings of the course, or as they are published."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, as_published: bool = False) -> None:
         self.root = root
         folders = [path for path in (root / "exercises").iterdir() if (path / "exercise.toml").is_file()]
         folders += [root / FINAL] if (root / FINAL / "exercise.toml").is_file() else []
-        exercises = [read_exercise(root, folder) for folder in folders]
+        found = [read_exercise(root, folder) for folder in folders]
+        self._outlines = [Outline(each.slug, len(each.tasks), each.thresholds) for each in found]
+        self.settings = CourseSettings() if as_published else read_settings(root, self._outlines)
+        exercises = [under(each, self.settings.rules.get(each.slug, Rules())) for each in found]
         self.exercises = sorted(exercises, key=lambda each: (each.number is None, each.number or 0))
         for one, other in itertools.pairwise(self.exercises):
             if one.number == other.number:
                 raise JudgeError(f"'{one.slug}' and '{other.slug}' have the same number")
+
+    def settings_in(self, path: Path) -> CourseSettings:
+        """What another file like `course.toml` says. Raises UsageError."""
+        return read_file(path, self._outlines)
 
     def find(self, text: str) -> Exercise:
         """The exercise that a person means by "3", "03", "ex03", "reshape", a slug, or "final". Raises UsageError."""
@@ -139,8 +164,14 @@ def find_root(start: Path) -> Path:
     raise UsageError(f"there is no course in '{start}' or above it: {remedy}")
 
 
+def under(exercise: Exercise, rules: Rules) -> Exercise:
+    """The exercise as a course has it."""
+    tasks = [replace(task, bonus=task.number in rules.bonus) for task in exercise.tasks]
+    return replace(exercise, tasks=tasks, thresholds=exercise.thresholds | dict(rules.thresholds), rules=rules)
+
+
 def read_exercise(root: Path, folder: Path) -> Exercise:
-    """The exercise in `folder`. Raises JudgeError, naming the file and what is wrong in it."""
+    """The exercise in `folder`, as it is published. Raises JudgeError, naming the file and what is wrong in it."""
     path = folder / "exercise.toml"
     match = FOLDER.fullmatch(folder.name)
     if match is None and folder.name != FINAL:

@@ -25,9 +25,12 @@ LABELS = 10  # width of "expected", and a gap
 WINDOW = 50  # characters of a line that a caret points into
 
 
-def print_report(console: Console, report: Report, folder: str, instructor: bool = False) -> None:
-    """Draws `report`; `folder` is where the student works. An instructor sees seeds, inputs and the suite's code."""
-    shown = report if instructor else report.for_student()
+def print_report(console: Console, report: Report, folder: str, instructor: bool = False, withheld: str = "") -> None:
+    """Draws `report`; `folder` is where the student works. An instructor sees seeds, inputs and the suite's code.
+
+    `withheld`: why a student does not read the words of hidden tests, where that is so.
+    """
+    shown = report if instructor else report.for_student(withheld)
     console.print(_heading(shown))
     if shown.problem:
         console.print(_indented(_failure(shown.problem)))
@@ -62,7 +65,7 @@ def _task(task: TaskResult, told: set[Failure]) -> RenderableType:
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)
     points = Text(f"{number(task.points)} / {number(task.max_points)}", style=style)
-    head.add_row(Text(mark, style=style), Text(f"task {task.number}  {task.title}", style="bold"), points)
+    head.add_row(Text(mark, style=style), Text(f"task {task.number}  {task.label}", style="bold"), points)
     return Group(head, *_tests(task, told))
 
 
@@ -70,6 +73,8 @@ def _tests(task: TaskResult, told: set[Failure]) -> Iterator[RenderableType]:
     """Failed tests in full, one cause once; the passed ones are counted. Untouched ones say so once."""
     if task.verdict is Verdict.NOT_ATTEMPTED:
         yield Text("  not attempted yet", style="dim")
+        return
+    if not task.told:
         return
     failed = [test for test in task.tests if test.verdict is not Verdict.ACCEPTED]
     # The first failures are what to mend first; an instructor, whose tests carry their code, sees them all.
@@ -147,10 +152,11 @@ def row(label: str, body: str | Text, style: str = "") -> RenderableType:
 
 def _closing(report: Report, folder: str) -> Iterator[RenderableType]:
     mark, style = MARKS.get(report.verdict, MISS)
-    total = f"{number(report.points)} of {number(report.max_points)} points"
-    yield Text(f"\n{mark} {report.verdict.words}: {total}", style=f"bold {style}")
+    yield Text(f"\n{mark} {report.verdict.words}: {scored(report)}", style=f"bold {style}")
+    if report.withheld:
+        yield Text(report.withheld, style="dim")
     for remark in report.remarks:
-        yield Text(clean_line(remark), style="dim")
+        yield Text(clean_line(remark), style="yellow" if remark.startswith("Warning: ") else "dim")
     if report.suite == "public":
         yield Text("These are the public tests only; the hidden ones decide the points.", style="dim")
     notice = report.provenance.notice
@@ -164,7 +170,7 @@ def _next_step(report: Report, folder: str) -> Iterator[RenderableType]:
     if report.problem:
         yield from ([Text(f"The file is expected in {folder}/.")] if report.verdict is Verdict.NOT_ATTEMPTED else [])
         return
-    first = next((task for task in report.tasks if task.verdict is not Verdict.ACCEPTED), None)
+    first = first_open(report)
     if first is None:
         return
     if report.verdict is Verdict.JUDGE_ERROR:
@@ -173,7 +179,20 @@ def _next_step(report: Report, folder: str) -> Iterator[RenderableType]:
         yield Text(f"Where to begin: read {folder}/README.md, then write task {first.number} ({first.title}).")
         yield Text(f"hint: {first.hints[0]}", style="yellow")
     else:
-        yield Text(f"Next: task {first.number}. {first.hints[0]}", style="yellow")
+        what = "A bonus is left" if report.verdict is Verdict.ACCEPTED else "Next"
+        yield Text(f"{what}: task {first.number}. {first.hints[0]}", style="yellow")
+
+
+def first_open(report: Report) -> TaskResult | None:
+    """The task to go on with: the first that is not passed; a bonus comes after all that is due."""
+    missed = [task for task in report.tasks if task.verdict is not Verdict.ACCEPTED]
+    return min(missed, key=lambda task: task.bonus and task.verdict is not Verdict.JUDGE_ERROR, default=None)
+
+
+def scored(report: Report) -> str:
+    """The points in words. With a bonus there may be more of them than there are to earn."""
+    more = f", {number(report.bonus_points)} of them a bonus" if report.bonus_points else ""
+    return f"{number(report.points)} of {number(report.max_points)} points{more}"
 
 
 def number(value: float) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from grader.errors import JudgeError
 
 VERSION = 1
+HIDDEN_TESTS = "The hidden tests"  # the sentence of the one that stands for them all
 
 
 class Verdict(StrEnum):
@@ -108,6 +109,13 @@ class TaskResult:
     max_points: float
     hints: list[str]
     tests: list[TestResult]
+    bonus: bool = False  # its points count, and are no part of the maximum
+    told: bool = True  # False: what its tests say is kept from the student, and one stands for them all
+
+    @property
+    def label(self) -> str:
+        """The title, and what is special about the task."""
+        return f"{self.title} (bonus)" if self.bonus else self.title
 
     @property
     def verdict(self) -> Verdict:
@@ -160,11 +168,16 @@ class Report:
     problem_verdict: Verdict = Verdict.RUN_TIME_ERROR
     remarks: list[str] = field(default_factory=list)  # of the suite, such as which data set was used
     measured: list[Measured] = field(default_factory=list)
+    withheld: str = ""  # why the words of the tests are kept from the student, where they are
     version: int = VERSION
 
     @property
     def verdict(self) -> Verdict:
-        return self.problem_verdict if self.problem else worst(task.verdict for task in self.tasks)
+        """By the tasks that are due: a bonus that is missed costs nothing. A fault of ours is told wherever it is."""
+        if self.problem:
+            return self.problem_verdict
+        due = [task for task in self.tasks if not task.bonus or task.verdict is Verdict.JUDGE_ERROR]
+        return worst(task.verdict for task in due or self.tasks)
 
     @property
     def points(self) -> float:
@@ -172,7 +185,13 @@ class Report:
 
     @property
     def max_points(self) -> float:
-        return sum(task.max_points for task in self.tasks)
+        """Without those of bonus tasks: a report may have more points than these."""
+        return sum(task.max_points for task in self.tasks if not task.bonus)
+
+    @property
+    def bonus_points(self) -> float:
+        """Those of the points that bonus tasks have brought."""
+        return 0 if self.problem else sum(task.points for task in self.tasks if task.bonus)
 
     @property
     def exit_code(self) -> int:
@@ -181,14 +200,24 @@ class Report:
             return 3
         return 0 if self.verdict is Verdict.ACCEPTED else 1
 
-    def for_student(self) -> Self:
-        """The same without the seed, the suite's code, the inputs and the figures."""
+    def for_student(self, withheld: str = "") -> Self:
+        """The same without the seed, the suite's code, the inputs and the figures.
+
+        `withheld`: why the words of hidden tests are kept back as well, where they are (`Rules.withheld`).
+        """
+        # Public tests are no secret, and what kept a file from being run is no test's word.
+        reason = "" if self.problem or self.suite != "hidden" else withheld
         tasks = [
-            dataclasses.replace(task, tests=[_without_private(test) for test in task.tests]) for task in self.tasks
+            _untold(task, reason)
+            if reason
+            else dataclasses.replace(task, tests=[_without_private(test) for test in task.tests])
+            for task in self.tasks
         ]
         problem = dataclasses.replace(self.problem, private="") if self.problem else None
         provenance = dataclasses.replace(self.provenance, seed=None)
-        return dataclasses.replace(self, tasks=tasks, problem=problem, provenance=provenance, measured=[])
+        return dataclasses.replace(
+            self, tasks=tasks, problem=problem, provenance=provenance, measured=[], withheld=reason
+        )
 
     def to_json(self) -> str:
         body = dataclasses.asdict(self)
@@ -215,6 +244,20 @@ def _without_private(test: TestResult) -> TestResult:
     return dataclasses.replace(test, failure=dataclasses.replace(test.failure, private=""))
 
 
+def untold_failure(reason: str) -> Failure:
+    """What is told of a task whose tests are not."""
+    return Failure("a pass of every hidden test of this task", f"no pass. {reason}")
+
+
+def _untold(task: TaskResult, reason: str) -> TaskResult:
+    """One test in the place of all, with the task's verdict and nothing else of them."""
+    passed = task.verdict is Verdict.ACCEPTED
+    failure = None if passed else untold_failure(reason)
+    seconds = sum(test.seconds for test in task.tests)
+    one = TestResult(f"task_{task.number}", HIDDEN_TESTS, task.number, task.verdict, seconds, failure)
+    return dataclasses.replace(task, tests=[one], told=False)
+
+
 def _report(body: dict[str, Any]) -> Report:
     return Report(
         exercise=body["exercise"],
@@ -226,12 +269,14 @@ def _report(body: dict[str, Any]) -> Report:
         problem_verdict=Verdict(body["problem_verdict"]),
         remarks=list(body["remarks"]),
         measured=[Measured(**row) for row in body.get("measured", [])],
+        withheld=body.get("withheld", ""),
     )
 
 
 def _task(row: dict[str, Any]) -> TaskResult:
     tests = [result_from_json(test) for test in row["tests"]]
-    return TaskResult(row["number"], row["title"], row["max_points"], list(row["hints"]), tests)
+    plain = row["number"], row["title"], row["max_points"], list(row["hints"]), tests
+    return TaskResult(*plain, row.get("bonus", False), row.get("told", True))
 
 
 def result_from_json(row: dict[str, Any]) -> TestResult:

@@ -39,6 +39,7 @@ class Choices:
     source: str | None
     instructor: bool
     report: Path | None
+    student: str = ""  # whose submission it is, where that is known: an extension may be theirs
 
     @classmethod
     def parse(cls, options: SimpleNamespace) -> Choices:
@@ -50,7 +51,8 @@ class Choices:
             suite=one_of("SUITE", options.suite, SUITES),
         )
         instructor = one_of("AUDIENCE", options.audience, AUDIENCES) == "instructor"
-        return cls(settings, options.source, instructor, Path(options.report) if options.report else None)
+        report = Path(options.report) if options.report else None
+        return cls(settings, options.source, instructor, report, getattr(options, "student", ""))
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -78,15 +80,16 @@ def grade_and_report(exercise: Exercise, choices: Choices) -> int:
     folder = locate(exercise, choices.source)
     live = Console(stderr=True)
     live.quiet = not live.is_terminal  # elsewhere there is nothing to move, and a full disk is no reason to stop
+    withheld = "" if choices.instructor else exercise.rules.withheld(choices.student)
     with Status(f"grading {exercise.slug} …", console=live) as status:
-        report = grade(exercise, folder, choices.settings, _progress(status, exercise))
+        report = grade(exercise, folder, choices.settings, _progress(status, exercise, not withheld))
     if folder == exercise.folder:
         keep_stubs(exercise)
     path = choices.report or report_path(exercise)
     code = report.exit_code
     try:
         with contextlib.suppress(BrokenPipeError):  # whoever has stopped reading has the exit code
-            _print(console, report, _short(exercise.folder), choices.instructor)
+            _print(console, report, _short(exercise.folder), choices.instructor, withheld)
     finally:
         kept = _save(report, path)
     if kept == 0 and folder == exercise.folder:
@@ -121,22 +124,23 @@ def grade_all(exercises: list[Exercise], choices: Choices) -> int:
     return worst
 
 
-def _print(console: Console, report: Report, folder: str, instructor: bool) -> None:
+def _print(console: Console, report: Report, folder: str, instructor: bool, withheld: str) -> None:
     if console.is_terminal:
-        print_report(console, report, folder, instructor)
+        print_report(console, report, folder, instructor, withheld)
         return
     # In a file or a pipe the spaces that fill a line to the screen's width are only noise.
     with console.capture() as capture:
-        print_report(console, report, folder, instructor)
+        print_report(console, report, folder, instructor, withheld)
     for line in capture.get().splitlines():
         print(line.rstrip())
 
 
-def _progress(status: Status, exercise: Exercise) -> Progress:
+def _progress(status: Status, exercise: Exercise, told: bool) -> Progress:
     done = 0
 
     def started(sentence: str) -> None:
-        status.update(f"{exercise.slug}, test {done + 1}: {sentence} …")
+        what = f": {sentence}" if told else ""
+        status.update(f"{exercise.slug}, test {done + 1}{what} …")
 
     def finished(_: TestResult) -> None:
         nonlocal done

@@ -48,7 +48,7 @@ def sum_up(
     provenance = Provenance(
         grader=__version__,
         submission_sha256=submission.sha256,
-        suite_sha256=digest(suite),
+        suite_sha256=suite_digest(exercise, suite),
         lock_sha256=digest(exercise.root / "requirements.lock"),
         seed=outcome.seed,
         device=outcome.device,
@@ -63,7 +63,8 @@ def sum_up(
     if submission.problem is not None:
         tasks = _unread(exercise, submission.problem, submission.problem_verdict)
     problem, verdict = submission.problem, submission.problem_verdict
-    remarks, measured = [*outcome.remarks, *_elsewhere(exercise, outcome)], outcome.measured
+    remarks = [*outcome.remarks, *_elsewhere(exercise, outcome), *exercise.rules.remarks]
+    measured = outcome.measured
     return Report(exercise.slug, exercise.title, kind, provenance, tasks, problem, verdict, remarks, measured)
 
 
@@ -86,7 +87,7 @@ def _tasks(exercise: Exercise, complete: bool, results: list[TestResult], faults
         if faults:
             tests.append(TestResult("suite", "The suite runs", task.number, Verdict.JUDGE_ERROR, 0.0, failure))
         if tests or complete:
-            rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests))
+            rows.append(TaskResult(task.number, task.title, task.points, task.hints, tests, task.bonus))
     return rows
 
 
@@ -100,9 +101,16 @@ def _unread(exercise: Exercise, problem: Failure, verdict: Verdict) -> list[Task
             task.points,
             task.hints,
             [TestResult("submission", sentence, task.number, verdict, 0.0, problem)],
+            task.bonus,
         )
         for task in exercise.tasks
     ]
+
+
+def suite_digest(exercise: Exercise, suite: Path) -> str:
+    """What the tests of a result are known by. Where a course changes what they decide, they are other tests."""
+    plain, mark = digest(suite), exercise.rules.mark
+    return hashlib.sha256(f"{plain}\0{mark}".encode()).hexdigest() if plain and mark else plain
 
 
 def digest(path: Path) -> str:

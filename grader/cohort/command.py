@@ -6,7 +6,7 @@ import difflib
 import secrets
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from grader.cohort.tally import Tally
 from grader.cohort.telling import Telling, closing
 from grader.errors import JudgeError, UsageError
 from grader.gradebook.book import Gradebook, Student
-from grader.gradebook.policy import Policy
 from grader.grading import Settings
+from grader.settings.policy import Policy
+from grader.settings.table import near
+from grader.text import clean_line
 
 INTERRUPTED = 130
 
@@ -53,6 +55,8 @@ def grade_cohort(catalog: Catalog, options: Options) -> int:
         with open_engine(catalog, options) as engine, Gradebook.open(options.gradebook) as book:
             plan = planned(engine, options, handed, seed)
             book.enrol(enrolled(found, roster, options.only))
+            for line in strangers(options.policy, {*found.students, *(each.id for each in book.students())}):
+                print(f"dojo: {line}", file=sys.stderr)
             return _run(engine, plan, book, found)
 
 
@@ -107,6 +111,12 @@ def chosen(found: Collection, options: Options) -> list[Handed]:
         for each in found.handed
         if each.exercise.slug in slugs and (not options.only or each.student in options.only)
     ]
+
+
+def strangers(policy: Policy, known: Set[str]) -> list[str]:
+    """Extensions for nobody, which a slip of the pen makes: whoever was meant would be late without a word."""
+    names = [name for name in policy.extensions if name not in known]
+    return [clean_line(f"extensions.{name}: nobody here is called so{near(name, known)}") for name in names]
 
 
 def enrolled(found: Collection, roster: Roster | None, only: Sequence[str]) -> list[Student]:

@@ -22,12 +22,12 @@ from grader.cohort.telling import Telling
 from grader.gradebook.attempt import Attempt, Footing, HandIn, Job, Key, Result
 from grader.gradebook.book import Gradebook
 from grader.gradebook.claims import Claim, Held
-from grader.gradebook.policy import Policy
 from grader.grading import Settings, find_suite
 from grader.parent import Isolation
 from grader.result import Report
 from grader.sandbox import Mode
-from grader.summary import Outcome, digest, now, sum_up
+from grader.settings.policy import Policy
+from grader.summary import Outcome, digest, now, suite_digest, sum_up
 
 TRIES = 2  # judges that a submission may cost
 STARTS = 2  # in a row that may fail before an exercise is given up
@@ -222,7 +222,7 @@ class Docket:
         if exercise.slug not in self._suites:
             path, kind = find_suite(exercise, self.plan.settings.suite)
             lock = digest(exercise.root / "requirements.lock")
-            self._suites[exercise.slug] = Suite(path, kind, digest(path), lock)
+            self._suites[exercise.slug] = Suite(path, kind, suite_digest(exercise, path), lock)
         return self._suites[exercise.slug]
 
     def _job(self, work: Work, isolation: str) -> Job:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from grader.commands.gradebook import FILE, POLICY
+from grader.commands.gradebook import FILE, POLICY, policy_of
 from grader.commands.options import course, device_option, sandbox_option, suite_option
 from grader.errors import UsageError
 
@@ -33,6 +33,7 @@ MOST_JUDGES = 256
     help="submissions at a time (default: one for each core); on GPUs, on each of them (default: one)",
 )
 @click.option("--seed", metavar="N", help="a whole number, to repeat a run; secret by default, and one for all")
+@click.option("--cohort", "named", metavar="NAME", help=f"whose seed it is, of those in {POLICY}")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="this machine, or a Ray cluster")
 @click.option("--address", metavar="HOST:PORT", help="of the Ray cluster (default: one on this machine alone)")
 @device_option
@@ -51,11 +52,13 @@ def cohort(submissions: str, **options: Any) -> int:
     every = given.exercise.strip().lower() == "all"
     exercises = catalog.exercises if every else [catalog.find(given.exercise)]
     from grader.cohort.command import Options, grade_cohort
-    from grader.gradebook.policy import Policy, read_policy
     from grader.session import Choices
 
+    if given.named is not None:
+        if given.seed is not None:
+            raise UsageError(f"--seed '{given.seed}' and --cohort '{given.named}' are two seeds: give one of them")
+        options["seed"] = str(catalog.settings.seed_of(given.named))
     choices = Choices.parse(SimpleNamespace(**options, audience="instructor", source=None, report=None))
-    policy = Path(given.policy) if given.policy else catalog.root / POLICY
     return grade_cohort(
         catalog,
         Options(
@@ -63,7 +66,7 @@ def cohort(submissions: str, **options: Any) -> int:
             exercises=exercises,
             gradebook=Path(given.gradebook) if given.gradebook else catalog.root / FILE,
             settings=choices.settings,
-            policy=read_policy(policy) if given.policy or policy.exists() else Policy(),
+            policy=policy_of(catalog, given.policy),
             roster=Path(given.roster) if given.roster else None,
             only=given.only,
             force=given.force,

@@ -12,14 +12,16 @@ import click
 
 from grader.commands.options import course
 from grader.errors import JudgeError, UsageError
+from grader.settings import course as course_settings
 from grader.text import clean_line
 
 if TYPE_CHECKING:
+    from grader.catalog import Catalog
     from grader.gradebook.book import Gradebook
-    from grader.gradebook.policy import Policy
+    from grader.settings.policy import Policy
 
 FILE = "gradebook.sqlite"
-POLICY = "grading.toml"
+POLICY = course_settings.NAME
 EPILOG = "exit codes: 0 done, 2 wrong usage, or no gradebook that can be used, 3 it is damaged or the disk is full"
 
 book_option = click.option("--gradebook", "path", metavar="FILE", help=f"the gradebook (default: {FILE} of the course)")
@@ -240,10 +242,9 @@ def _pour(lines: Any, out: str | None) -> int:
 def _policy(file: str | None, counts: str | None, drop: str | None) -> Policy:
     from dataclasses import replace
 
-    from grader.gradebook.policy import Policy, counted, read_policy
+    from grader.settings.policy import counted
 
-    default = Path(file) if file else course().root / POLICY
-    policy = read_policy(default) if file or default.exists() else Policy()
+    policy = policy_of(course(), file)
     if counts is not None:
         policy = replace(policy, counts=counted(counts))
     if drop is not None:
@@ -251,6 +252,11 @@ def _policy(file: str | None, counts: str | None, drop: str | None) -> Policy:
             raise UsageError(f"--drop '{drop}' is not a whole number")
         policy = replace(policy, drop_lowest=int(drop))
     return policy
+
+
+def policy_of(catalog: Catalog, file: str | None) -> Policy:
+    """Of the course, or of another file like its own, of which nothing else is used."""
+    return catalog.settings_in(Path(file)).policy if file else catalog.settings.policy
 
 
 def _slug(book: Gradebook, exercise: str) -> str:

@@ -20,6 +20,7 @@ from grader.commands.options import (
     sandbox_option,
     several,
     source_option,
+    student_option,
     suite_option,
 )
 from grader.errors import DojoError
@@ -33,6 +34,7 @@ from grader.errors import DojoError
 @sandbox_option
 @suite_option
 @audience_option
+@student_option
 @click.option("--report", metavar="FILE", help="where the JSON goes (default: reports/SLUG/report.json)")
 def grade(exercise: str, **options: Any) -> int:
     """Grade an exercise, or 'all'."""
@@ -71,6 +73,7 @@ def watch(**options: Any) -> int:
 @device_option
 @sandbox_option
 @audience_option
+@student_option
 def report(exercise: str, open_it: bool, **options: Any) -> int:
     """Grade an exercise, and write a page with figures."""
     chosen = one(exercise, "report")

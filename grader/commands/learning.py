@@ -35,11 +35,13 @@ def _standing(catalog: Catalog) -> tuple[Standing, Record]:
 
 def show_standing() -> int:
     """What `dojo` alone does."""
-    standing, record = _standing(course())
+    catalog = course()
+    standing, record = _standing(catalog)
     from grader.course.overview import heading, overview
-    from grader.course.printing import console, show, width
+    from grader.course.printing import console, message, show, width
 
     columns = width(console())
+    show(message(catalog.settings.message))
     if standing.next:
         show(overview(standing, columns))
         return 0
@@ -69,21 +71,23 @@ def status() -> int:
 def list_() -> int:
     """The exercises and their points."""
     for exercise in course().exercises:
-        points = sum(task.points for task in exercise.tasks)
-        print(f"{exercise.key:>5}  {exercise.slug:<24} {points:>3g} points  {exercise.title}")
+        bonus = f", and {exercise.bonus_points:g} as a bonus" if exercise.bonus_points else ""
+        print(f"{exercise.key:>5}  {exercise.slug:<24} {exercise.max_points:>3g} points  {exercise.title}{bonus}")
     return 0
 
 
 @click.command()
 def start() -> int:
     """The first lesson, in a minute."""
-    standing, _ = _standing(course())
-    from grader.course.printing import console, show, width
+    catalog = course()
+    standing, _ = _standing(catalog)
+    from grader.course.printing import console, message, show, width
     from grader.course.start import first_lesson
     from grader.reset import keep_stubs
 
     for row in standing.rows:
         keep_stubs(row.exercise)  # nothing is written in them yet: what `reset` and `diff` need later
+    show(message(catalog.settings.message))
     show(first_lesson(standing, width(console())))
     return 0
 

@@ -60,11 +60,14 @@ audience_option = click.option(
     metavar="WHO",
     help="student or instructor, who sees seeds, inputs and test code",
 )
+student_option = click.option(
+    "--student", default="", metavar="NAME", help="whose submission it is: an extension may be theirs"
+)
 
 
-def course() -> Catalog:
-    """The course that the current folder lies in."""
-    return Catalog(find_root(Path.cwd()))
+def course(as_published: bool = False) -> Catalog:
+    """The course that the current folder lies in; `as_published`: without its settings."""
+    return Catalog(find_root(Path.cwd()), as_published)
 
 
 def which(catalog: Catalog, command: str) -> UsageError:
@@ -74,9 +77,9 @@ def which(catalog: Catalog, command: str) -> UsageError:
     return UsageError(f"which exercise? Give EX, as in `make {command} EX=3`. The exercises are {numbers}{many}.")
 
 
-def several(text: str, command: str) -> list[Exercise]:
+def several(text: str, command: str, as_published: bool = False) -> list[Exercise]:
     """The exercise that is meant, or all of them."""
-    catalog = course()
+    catalog = course(as_published)
     if not text:
         raise which(catalog, command)
     return catalog.exercises if text.strip().lower() == "all" else [catalog.find(text)]

@@ -44,7 +44,7 @@ def for_staff(command: Command) -> Command:
 @for_staff
 def verify(exercise: str, sandbox: str, whole: bool, part: str) -> int:
     """Check exercises against their planted submissions."""
-    chosen = several(exercise, "verify")
+    chosen = several(exercise, "verify", as_published=True)
     from grader.proof.contract import verify_and_report
 
     return verify_and_report(chosen, sandbox, whole, part)
@@ -73,7 +73,7 @@ def stubs(check: bool) -> int:
     from grader.stubs import drifted, rewrite
 
     changed = False
-    for exercise in course().exercises:
+    for exercise in course(as_published=True).exercises:
         for name in drifted(exercise) if check else rewrite(exercise):
             changed = True
             print(f"{exercise.slug}/{name}: {'has drifted, run `make stubs`' if check else 'rewritten'}")
@@ -112,7 +112,7 @@ def student(out: str) -> int:
 @for_staff
 def rerun(exercise: str, **options: Any) -> int:
     """Run a suite on right answers many times, with fresh seeds."""
-    chosen = several(exercise, "rerun")
+    chosen = several(exercise, "rerun", as_published=True)
     from grader.proof.evidence import rerun_and_report
 
     return rerun_and_report(chosen, SimpleNamespace(**options))
@@ -129,7 +129,7 @@ def rerun(exercise: str, **options: Any) -> int:
 @for_staff
 def calibrate(exercise: str, **options: Any) -> int:
     """Derive accuracy thresholds from recorded training runs."""
-    chosen = course().find(exercise)
+    chosen = course(as_published=True).find(exercise)
     from grader.proof.rates import calibrate_and_report
 
     return calibrate_and_report(chosen, SimpleNamespace(**options))

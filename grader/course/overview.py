@@ -24,7 +24,7 @@ def heading(standing: Standing, columns: int) -> Iterator[Text]:
     """The sum, and the bar."""
     points = Text(f"{number(standing.points)} of {number(standing.total)} points", style="bold")
     yield spread(Text(" Torch Dojo", style="bold cyan"), points, columns)
-    yield bar(standing.points, standing.total, columns)
+    yield bar(standing.due_points, standing.total, columns)
     yield Text()
 
 

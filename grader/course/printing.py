@@ -7,7 +7,10 @@ import sys
 from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.text import Text
+
+from grader.text import clean
 
 WIDEST = 80  # columns of what is laid out; longer lines are hard to follow
 # For a terminal or a file without Unicode. What is not here becomes a question mark.
@@ -31,6 +34,12 @@ def show(lines: Iterable[RenderableType]) -> None:
         for line in lines:
             to.print(line, width=None if isinstance(line, Text) and line.no_wrap else width(to), crop=True)
     _write(capture.get(), to)
+
+
+def message(text: str) -> Iterable[RenderableType]:
+    """The course's message of the day, cleaned; nothing where there is none."""
+    if text:
+        yield Padding(Text(clean(text), style="yellow"), (0, 0, 1, 1))
 
 
 def _write(text: str, to: Console) -> None:

@@ -21,7 +21,8 @@ class Row:
 
     @property
     def total(self) -> float:
-        return sum(task.points for task in self.exercise.tasks)
+        """Without those of bonus tasks."""
+        return self.exercise.max_points
 
     @property
     def counts(self) -> bool:
@@ -33,7 +34,8 @@ class Row:
         """An exercise that was solved stays so, also when an update has given it more points."""
         if self.best is None or not self.counts:
             return 0
-        return self.total if self.solved else min(self.best.points, self.total)
+        most = self.total + self.exercise.bonus_points
+        return min(max(self.best.points, self.total if self.solved else 0), most)
 
     @property
     def solved(self) -> bool:
@@ -41,9 +43,10 @@ class Row:
 
     @property
     def task(self) -> Task | None:
-        """The first task that is not passed, as far as is known."""
+        """The first task that is not passed, as far as is known; a bonus comes last."""
         passed = self.last.passed if self.last else ()
-        return next((task for task in self.exercise.tasks if task.number not in passed), None)
+        missed = [task for task in self.exercise.tasks if task.number not in passed]
+        return min(missed, key=lambda task: task.bonus, default=None)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class Standing:
     @property
     def total(self) -> float:
         return sum(row.total for row in self.rows)
+
+    @property
+    def due_points(self) -> float:
+        """Without what a bonus has brought: these are all of the total when all is done, and not before."""
+        return sum(min(row.points, row.total) for row in self.rows)
 
     @property
     def solved(self) -> int:

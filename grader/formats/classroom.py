@@ -2,6 +2,7 @@
 
 The reporter counts passes × `max_score` in its table and sums `score` in its notice; with one test a result they agree.
 A result always has `tests`, and no score outside of its bounds: the reporter would take it.
+It knows no bonus: one that is earned adds to the maximum too, one that is missed to neither, so that its sums agree.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def _result(report: Report, task: TaskResult) -> dict[str, Any]:
     verdict = report.problem_verdict if report.problem else task.verdict
     status = {Verdict.ACCEPTED: "pass", Verdict.JUDGE_ERROR: "error"}.get(verdict, "fail")
     score = 0 if report.problem else task.points
+    most = score if task.bonus else task.max_points
     test = {
-        "name": f"{report.exercise}, task {task.number}: {clean_line(task.title)}",
+        "name": f"{report.exercise}, task {task.number}: {clean_line(task.label)}",
         "status": status,
         "score": score,
         "message": None if status == "pass" else words.of_problem(report) or words.of_task(task),
@@ -48,4 +50,4 @@ def _result(report: Report, task: TaskResult) -> dict[str, Any]:
         "line_no": 0,
         "duration": round(1000 * sum(test.seconds for test in task.tests)),
     }
-    return {"version": VERSION, "status": status, "max_score": task.max_points, "tests": [test]}
+    return {"version": VERSION, "status": status, "max_score": most, "tests": [test]}

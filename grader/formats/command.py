@@ -39,12 +39,16 @@ class Request:
     out: Path | None = None
     append: bool = False
     instructor: bool = False
+    student: str = ""  # whose submission it was, where that is known
 
 
 def write_results(catalog: Catalog, request: Request) -> int:
     """Writes them. 3 where the judge failed on any of them, and otherwise 0: the points are in what is written."""
     reports = [_read(exercise, request) for exercise in request.exercises]
-    shown = reports if request.instructor else [report.for_student() for report in reports]
+    shown = reports
+    if not request.instructor:
+        reasons = [each.rules.withheld(request.student) for each in request.exercises]
+        shown = [report.for_student(reason) for report, reason in zip(reports, reasons, strict=True)]
     text = FORMATS[request.form](catalog, shown)
     if request.out is None:
         print(text, end="")

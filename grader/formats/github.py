@@ -17,13 +17,21 @@ def summary(reports: Iterable[Report]) -> str:
     """Markdown for the file that `GITHUB_STEP_SUMMARY` names. What comes from a submission is text in it."""
     reports = list(reports)
     points, most = (sum(values) for values in zip(*((each.points, each.max_points) for each in reports), strict=True))
-    rows = [f"## {number(points)} of {number(most)} points", "", "| | exercise | points | |", "|---|---|---:|---|"]
+    bonus = sum(each.bonus_points for each in reports)
+    more = f", {number(bonus)} of them a bonus" if bonus else ""
+    rows = [
+        f"## {number(points)} of {number(most)} points{more}",
+        "",
+        "| | exercise | points | |",
+        "|---|---|---:|---|",
+    ]
     for report in reports:
         mark, _ = MARKS.get(report.verdict, MISS)
         worth = f"{number(report.points)} / {number(report.max_points)}"
         rows.append(f"| {mark} | {_plain(report.title)} | {worth} | {report.verdict.words} |")
     for report in reports:
         rows += _details(report)
+    rows += [f"\n{_plain(text)}" for text in dict.fromkeys(each for report in reports for each in _notes(report))]
     if any(report.suite == "public" for report in reports):
         rows += ["", words.PUBLIC_ONLY]
     return "\n".join(rows) + "\n"
@@ -34,7 +42,7 @@ def _details(report: Report) -> Iterator[str]:
         [("", words.of_problem(report))]
         if report.problem
         else [
-            (f"task {task.number}: {_plain(task.title)}", words.of_task(task))
+            (f"task {task.number}: {_plain(task.label)}", words.of_task(task))
             for task in report.tasks
             if task.verdict is not Verdict.ACCEPTED
         ]
@@ -46,6 +54,10 @@ def _details(report: Report) -> Iterator[str]:
         yield f"<b>{title}</b>" if title else ""
         yield f"<pre>{html.escape(text)}</pre>"
     yield "</details>"
+
+
+def _notes(report: Report) -> list[str]:
+    return [*report.remarks, *([report.withheld] if report.withheld else [])]
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """results.json of a Gradescope autograder: a row for each task, with its points.
 
+A bonus task is worth 0 points there, and what it brings is beyond the maximum.
 A submission on which the judge failed has no results: Gradescope then says that the autograder failed, which is not 0.
 """
 
@@ -10,9 +11,15 @@ from typing import Any
 from grader.errors import JudgeError
 from grader.formats import words
 from grader.result import Report, TaskResult, Verdict
+from grader.settings.rules import Visibility
 from grader.text import clean_line
 
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
+BY_COURSE = {
+    Visibility.PUBLIC: "visible",
+    Visibility.HIDDEN: "hidden",
+    Visibility.AFTER_DUE_DATE: "after_due_date",  # the due date is the one that is set at Gradescope
+}
 
 
 def gradescope(report: Report, visibility: str = "visible") -> dict[str, Any]:
@@ -45,10 +52,10 @@ def gradescope(report: Report, visibility: str = "visible") -> dict[str, Any]:
 def _row(report: Report, task: TaskResult, visibility: str) -> dict[str, Any]:
     passed = task.verdict is Verdict.ACCEPTED and not report.problem
     return {
-        "name": f"Task {task.number}: {clean_line(task.title)}",
+        "name": f"Task {task.number}: {clean_line(task.label)}",
         "number": str(task.number),
         "score": task.points if passed else 0,
-        "max_score": task.max_points,
+        "max_score": 0 if task.bonus else task.max_points,
         "status": "passed" if passed else "failed",
         "output": words.of_problem(report) or words.of_task(task),
         "visibility": visibility,

@@ -32,6 +32,7 @@ def _suite(report: Report) -> Xml.Element:
     for name, value in {
         "points": f"{report.points:g}",
         "max_points": f"{report.max_points:g}",
+        "bonus_points": f"{report.bonus_points:g}",
         "verdict": report.verdict.value,
         "suite": report.suite,
         "isolation": report.provenance.isolation,
@@ -43,7 +44,7 @@ def _suite(report: Report) -> Xml.Element:
 
 def _cases(report: Report, task: TaskResult) -> list[Xml.Element]:
     """One for each test. Where the submission could not be run there is none: then one stands for the task."""
-    named = f"{report.exercise}.task {task.number}: {clean_line(task.title)}"
+    named = f"{report.exercise}.task {task.number}: {clean_line(task.label)}"
     if report.problem:
         return [_case(named, clean_line(task.title), 0.0, report.problem_verdict, words.of_problem(report))]
     return [_case(named, words.title(test), test.seconds, test.verdict, words.of_test(test)) for test in task.tests]

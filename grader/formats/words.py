@@ -46,6 +46,8 @@ def of_task(task: TaskResult) -> str:
     """A line with the count, and each test that did not pass."""
     if task.verdict is Verdict.NOT_ATTEMPTED:
         return NOT_WRITTEN
+    if not task.told:
+        return "\n".join(test.failure.got for test in task.tests if test.failure)
     failed = [test for test in task.tests if test.verdict is not Verdict.ACCEPTED]
     count = f"{len(task.tests) - len(failed)} of {len(task.tests)} tests pass."
     told = [f"{title(test)} ({test.verdict.words})\n{of_test(test)}" for test in failed]

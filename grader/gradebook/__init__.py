@@ -7,7 +7,6 @@ owner       which process holds a claim, and whether it is still alive
 claims      who grades what at this moment, so that two runs never grade the same
 book        the gradebook itself: known, claim, record, and reading
 decisions   overrides and excuses: an append-only log with reason and author
-policy      which attempt counts, what lateness costs, what is dropped: `grading.toml`
 grades      the grade of each student and exercise by that policy
 regrade     who changed between two gradings, by how much, and why
 csvs        tables for a learning management system

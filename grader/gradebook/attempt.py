@@ -132,11 +132,12 @@ class Attempt:
     seconds: float
     recorded: str
     verdict: Verdict
-    points: float
+    points: float  # with those of bonus tasks, so there may be more than the maximum
     max_points: float
     footing: Footing
     submitted: str | None
     late_seconds: float
+    bonus: float = 0.0  # of the points
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Attempt:
@@ -146,6 +147,7 @@ class Attempt:
             "verdict": Verdict(row["verdict"]),
             "versions": json.loads(row["versions"]),
             "footing": Footing.from_rank(row["footing"]),
+            "points": row["points"] + row["bonus"],
         }
         return cls(**{**row, **parsed})
 

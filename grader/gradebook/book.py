@@ -24,12 +24,12 @@ from grader.gradebook import claims
 from grader.gradebook.attempt import Attempt, HandIn, Job, Result, in_utc, utc
 from grader.gradebook.claims import Claim, Held
 from grader.gradebook.file import File
-from grader.result import Report, Verdict
+from grader.result import Report
 from grader.summary import now
 
 COLUMNS = (
     "id, student, slug, submission, suite, lock, device, kind, isolation, required_device, seed, grader, python, "
-    "versions, started, seconds, recorded, verdict, points, max_points, footing, submitted, late_seconds"
+    "versions, started, seconds, recorded, verdict, points, max_points, footing, submitted, late_seconds, bonus"
 )
 # Reports repeat the code of a test for each of its failures: zlib takes 59 to 81 % off in 0.04 to 3.7 ms; level 9 and
 # lzma take little more (docs/gradebook.md).
@@ -217,7 +217,7 @@ def _hand_in(connection: sqlite3.Connection, hand_in: HandIn) -> None:
 
 
 def _insert(connection: sqlite3.Connection, run: int, fingerprint: str, result: Result, body: str) -> None:
-    report, where = result.report, result.report.provenance
+    report, where, judged = result.report, result.report.provenance, result.footing.judged
     connection.execute("INSERT OR IGNORE INTO student (id) VALUES (?)", (result.student,))
     values = {
         "fingerprint": fingerprint,
@@ -236,7 +236,9 @@ def _insert(connection: sqlite3.Connection, run: int, fingerprint: str, result: 
         "seconds": where.seconds,
         "recorded": now(),
         "verdict": report.verdict.value,
-        "points": 0.0 if report.verdict is Verdict.JUDGE_ERROR else report.points,
+        # A fault of ours is no 0: such a row stands for nothing. What a bonus has brought is beyond the maximum.
+        "points": report.points - report.bonus_points if judged else 0.0,
+        "bonus": report.bonus_points if judged else 0.0,
         "max_points": report.max_points,
         "footing": result.footing.rank,
         "submitted": in_utc(result.submitted) if result.submitted else None,

@@ -13,7 +13,7 @@ from enum import StrEnum
 from grader.gradebook.attempt import Attempt, in_utc
 from grader.gradebook.book import Gradebook, Student
 from grader.gradebook.decisions import Decision, Kind, decisions
-from grader.gradebook.policy import Counts, Policy
+from grader.settings.policy import Counts, Policy
 
 Moment = tuple[str | None, float]  # when a submission was handed in, and the lateness that was found then
 

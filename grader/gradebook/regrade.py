@@ -11,8 +11,8 @@ from grader.errors import UsageError
 from grader.gradebook.attempt import Attempt
 from grader.gradebook.book import Gradebook
 from grader.gradebook.grades import Grade, grades
-from grader.gradebook.policy import Policy
 from grader.result import Verdict
+from grader.settings.policy import Policy
 from grader.text import clean_line
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x646F6A6F  # "dojo" in the header of the file: whose SQLite file it is
 
 TABLES = """
@@ -70,7 +70,8 @@ CREATE TABLE attempt (
     max_points REAL NOT NULL CHECK (max_points >= points),
     footing INTEGER NOT NULL,
     submitted TEXT,
-    late_seconds REAL NOT NULL CHECK (late_seconds >= 0)
+    late_seconds REAL NOT NULL CHECK (late_seconds >= 0),
+    bonus REAL NOT NULL DEFAULT 0 CHECK (bonus >= 0)
 ) STRICT;
 CREATE INDEX attempt_of ON attempt (student, slug, submission, suite, lock, device);
 
@@ -101,7 +102,9 @@ CREATE TABLE decision (
 """
 APPEND_ONLY = ("attempt", "report", "hand_in", "decision")
 # From version N to N + 1: MIGRATIONS[N]. Each step runs in the one transaction of the whole migration.
-MIGRATIONS: Mapping[int, str] = {}
+MIGRATIONS: Mapping[int, str] = {
+    1: "ALTER TABLE attempt ADD COLUMN bonus REAL NOT NULL DEFAULT 0 CHECK (bonus >= 0);\n",  # beside `points`
+}
 
 
 def create(connection: sqlite3.Connection) -> None:

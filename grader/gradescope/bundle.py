@@ -10,9 +10,11 @@ import io
 import zipfile
 from pathlib import Path
 
-from grader.catalog import Exercise
+from grader.catalog import Catalog, Exercise
 from grader.errors import JudgeError, UsageError
 from grader.gradescope.harness import SETTINGS, Settings
+from grader.settings.course import NAME
+from grader.settings.reduced import reduced
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 TEMPLATES = Path(__file__).parent / "templates"
@@ -73,4 +75,6 @@ def _files(exercise: Exercise) -> dict[str, bytes]:
                 files[name] = path.read_bytes()
             except OSError as error:
                 raise JudgeError(f"'{path}' can't be read, and belongs into the zip: {error.strerror}") from None
+    if course := reduced(Catalog(root).settings, [exercise.slug]):
+        files[NAME] = course.encode()
     return files

@@ -10,6 +10,8 @@ from grader.catalog import Catalog, Exercise
 from grader.errors import JudgeError
 from grader.handout.manifest import NAME, STUBS, Manifest
 from grader.handout.workflow import PATH, workflow
+from grader.settings import course
+from grader.settings.reduced import reduced
 from grader.stubs import stubs_of
 
 LESSON = ("README.md", "exercise.toml", "figure.py", "picture.svg", "test_public.py")
@@ -29,6 +31,8 @@ def contents(catalog: Catalog) -> dict[str, bytes]:
     for template, name in TEMPLATES.items():
         files[name] = resources.files("grader.handout").joinpath("templates", template).read_bytes()
     files[PATH] = workflow(catalog.exercises).encode()
+    if settings := reduced(catalog.settings, [exercise.slug for exercise in catalog.exercises]):
+        files[course.NAME] = settings.encode()
     for exercise in catalog.exercises:
         files |= _lesson(exercise)
     package = Path(__file__).resolve().parent.parent

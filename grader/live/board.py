@@ -167,8 +167,9 @@ class Board:
 
     @property
     def first(self) -> Row | None:
-        """The task to tell of: the first that fails, or else the first that is not attempted."""
+        """The task to tell of: the first that fails, or else the first that is not attempted; a bonus comes last."""
         rows = self.rows
+        rows.sort(key=lambda row: row.task.bonus)
         failing = next((row for row in rows if row.failing), None)
         return failing or next((row for row in rows if row.verdict is Verdict.NOT_ATTEMPTED), None)
 
@@ -185,9 +186,11 @@ class Board:
     @property
     def max_points(self) -> float:
         """Of the tasks that have tests here: the public ones may leave a task out."""
-        return sum(row.task.points for row in self.rows if row.total or not self.items)
+        return sum(row.task.points for row in self.rows if (row.total or not self.items) and not row.task.bonus)
 
     @property
     def solved(self) -> bool:
         """Whether all points are earned, for the file as it is now."""
-        return self.complete and all(row.verdict is Verdict.ACCEPTED for row in self.rows if row.total)
+        tested = [row for row in self.rows if row.total]
+        due = [row for row in tested if not row.task.bonus] or tested
+        return self.complete and all(row.verdict is Verdict.ACCEPTED for row in due)

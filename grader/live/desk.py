@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from grader.archive import keep, last_report, report_path
-from grader.catalog import Exercise, read_exercise
+from grader.catalog import Catalog, Exercise
 from grader.course.progress import remember
 from grader.errors import DojoError
 from grader.grading import Settings, find_suite
@@ -19,6 +19,7 @@ from grader.live.ground import Ground, ground_of
 from grader.live.saves import Saves
 from grader.live.station import Died, Done, Event, Finished, Ready, Started, Station
 from grader.live.view import View
+from grader.live.withheld import without_words
 from grader.reset import keep_stubs
 from grader.result import Failure
 from grader.submission import Submission, read_submission
@@ -229,7 +230,7 @@ class Desk:
         """What the warm judge rests on has changed: a new one takes its place."""
         what = " and ".join(names)
         try:
-            exercise = read_exercise(self.exercise.root, self.exercise.folder)
+            exercise = Catalog(self.exercise.root).find(self.exercise.key)
             self._suite, self._kind = find_suite(exercise, self.settings.suite)
         except DojoError as error:
             self._fail(str(error))
@@ -287,6 +288,10 @@ class Desk:
 
     def view(self) -> View:
         """What there is to show of the exercise."""
+        reason = self.exercise.rules.withheld() if self._kind == "hidden" else ""
+        return without_words(self._view(), reason) if reason else self._view()
+
+    def _view(self) -> View:
         board, ready, first = self._board, self._ready, self._board.first
         failures = board.failures(first.task.number) if first else []
         everywhere = sum(row.failing for row in board.rows)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grader.catalog import Exercise
 from grader.live.saves import digest_of, signature_of
+from grader.settings.course import NAME
 
 LOOK_SECONDS = 1.0
 Paths = Callable[[], Sequence[Path]]
@@ -55,6 +56,7 @@ def ground_of(exercise: Exercise) -> Ground:
         {
             "the tests": lambda: [*sorted(exercise.hidden.glob("*.py")), exercise.public_suite],
             "the exercise's description": lambda: [exercise.folder / "exercise.toml"],
+            "the settings of the course": lambda: [exercise.root / NAME],
             "the grader": lambda: sorted(package.rglob("*.py")),
             "an installed package": lambda: [exercise.root / "requirements.lock", *version],
         }

@@ -112,7 +112,7 @@ class Painter:
         mark, style = _mark(task)
         text = Text(f"{mark} ", style=style)
         text.append(
-            f"{task.task.number}  {clean_line(task.task.title)}", "dim" if task.verdict is None else "not dim default"
+            f"{task.task.number}  {clean_line(task.task.label)}", "dim" if task.verdict is None else "not dim default"
         )
         points = Text(f"{number(task.points)} / {number(task.task.points)}", style=style)
         if task.failing:

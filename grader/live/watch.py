@@ -262,8 +262,7 @@ class Watch:
         if exercise.slug == view.exercise.slug:
             return Entry(exercise.key, exercise.title, view.points, view.max_points, current=True)
         report = last_report(exercise)
-        most = sum(task.points for task in exercise.tasks)
-        return Entry(exercise.key, exercise.title, report.points if report else None, most)
+        return Entry(exercise.key, exercise.title, report.points if report else None, exercise.max_points)
 
 
 def is_solved(exercise: Exercise) -> bool:

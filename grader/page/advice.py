@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grader.report import first_open
 from grader.result import Report, TaskResult, Verdict
 from grader.text import clean_line
 
@@ -27,16 +28,20 @@ def advice(report: Report, folder: str) -> Advice:
         return Advice(
             f"The file is expected in {folder}/." if missing else "Mend this first: nothing else could be run."
         )
-    task = next((task for task in report.tasks if task.verdict is not Verdict.ACCEPTED), None)
+    task = first_open(report)
     if task is None:
         return Advice("Nothing is left to do here: every test passes.")
     if task.verdict is Verdict.NOT_ATTEMPTED:
         begin = f"Read {folder}/README.md, then write" if report.points == 0 else "Write"
-        return Advice(f"{begin} task {task.number}, {task.title}.", task.number, task.hints[0])
-    return Advice(f"Go on with task {task.number}, {task.title}. {_failing(task)}", task.number, task.hints[0])
+        return Advice(f"{begin} task {task.number}, {task.label}.", task.number, task.hints[0])
+    begin = "Every task that is due passes. You may go on with" if report.verdict is Verdict.ACCEPTED else "Go on with"
+    go_on = f"{begin} task {task.number}, {task.label}. {_failing(task)}".strip()
+    return Advice(go_on, task.number, task.hints[0])
 
 
 def _failing(task: TaskResult) -> str:
+    if not task.told:
+        return ""
     failed = [test for test in task.tests if test.verdict is not Verdict.ACCEPTED]
     first = clean_line(failed[0].sentence) if failed else ""
     if len(task.tests) == 1:

@@ -19,7 +19,7 @@ from grader.course.printing import console, show, width
 from grader.course.progress import remember
 from grader.errors import JudgeError
 from grader.page.making import Made, make
-from grader.report import MARKS, MISS, number
+from grader.report import MARKS, MISS, scored
 from grader.reset import keep_stubs
 from grader.result import Report, Verdict, write_atomically
 from grader.session import Choices
@@ -31,7 +31,8 @@ def make_report(exercise: Exercise, choices: Choices, open_it: bool) -> int:
     """Grades, draws, writes the JSON and the page, and says where it is. Returns the exit code of the grade."""
     folder = locate(exercise, choices.source)
     with _live(exercise) as told:
-        made = make(exercise, folder, choices.settings, told)
+        withheld = "" if choices.instructor else exercise.rules.withheld(choices.student)
+        made = make(exercise, folder, choices.settings, told, withheld)
     own = folder == exercise.folder
     if own:
         keep_stubs(exercise)
@@ -77,8 +78,7 @@ def _write(made: Made, path: Path, instructor: bool) -> str:
 
 def _closing(report: Report) -> Text:
     mark, style = MARKS.get(report.verdict, MISS)
-    points = f"{number(report.points)} of {number(report.max_points)} points"
-    return Text(f"{mark} {report.verdict.words}: {points}", style=f"bold {style}")
+    return Text(f"{mark} {report.verdict.words}: {scored(report)}", style=f"bold {style}")
 
 
 def _remember(exercise: Exercise, report: Report) -> tuple[str, ...]:

@@ -53,9 +53,11 @@ def _grade(request: dict[str, Any]) -> None:
     folder = locate(exercise, choices.source)
     if request["code"] is not None:
         folder = _written(request["code"], exercise.files, Path(request["folder"]))
-    made = make(exercise, folder, choices.settings)
-    shown = made.report if choices.instructor else made.report.for_student()
-    terminal = _terminal(made.report, exercise.folder.relative_to(exercise.root).as_posix(), choices.instructor)
+    withheld = "" if choices.instructor else exercise.rules.withheld()
+    made = make(exercise, folder, choices.settings, withheld=withheld)
+    shown = made.report if choices.instructor else made.report.for_student(withheld)
+    where = exercise.folder.relative_to(exercise.root).as_posix()
+    terminal = _terminal(made.report, where, choices.instructor, withheld)
     for name, text in zip(FILES, (shown.to_json(), made.html(choices.instructor, inline=True), terminal), strict=True):
         (Path(request["folder"]) / name).write_text(text, "utf-8")
     if folder == exercise.folder:
@@ -76,13 +78,14 @@ def _written(code: str, files: list[str], folder: Path) -> Path:
     return submission
 
 
-def _terminal(report: Any, folder: str, instructor: bool) -> str:
+def _terminal(report: Any, folder: str, instructor: bool, withheld: str) -> str:
     from rich.console import Console
 
     from grader.report import print_report
 
     file = io.StringIO()
-    print_report(Console(width=80, file=file, color_system=None, highlight=False), report, folder, instructor)
+    console = Console(width=80, file=file, color_system=None, highlight=False)
+    print_report(console, report, folder, instructor, withheld)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 

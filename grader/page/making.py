@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,25 +30,38 @@ class Made:
     files: Mapping[str, str]
     pictures: list[Picture]
     undrawn: str = ""
+    withheld: str = ""  # why a student does not read the words of hidden tests, where that is so
 
     def html(self, instructor: bool = False, inline: bool = False) -> str:
         """The page, for a student or an instructor; `inline`: for the inside of a notebook."""
         folder = self.exercise.folder.relative_to(self.exercise.root).as_posix()
-        page = page_of(self.report, self.files, self.pictures, self.undrawn, folder, instructor)
+        page = page_of(self.report, self.files, self.pictures, self.undrawn, folder, instructor, self.withheld)
         return render(page, inline)
 
 
-def make(exercise: Exercise, folder: Path, settings: Settings, told: Callable[[str], None] = lambda _: None) -> Made:
+def make(
+    exercise: Exercise,
+    folder: Path,
+    settings: Settings,
+    told: Callable[[str], None] = lambda _: None,
+    withheld: str = "",
+) -> Made:
     """Grades what lies at `folder` and draws it, in one sandbox. `told` hears what is going on.
 
+    `withheld`: why a student does not read the words of hidden tests, where that is so.
     Raises UsageError, or JudgeError where no report is possible. No fault in a picture loses the report.
     """
+    made = _made(exercise, folder, settings, told, not withheld)
+    return replace(made, withheld=withheld)
+
+
+def _made(exercise: Exercise, folder: Path, settings: Settings, told: Callable[[str], None], sentences: bool) -> Made:
     submission = read_submission(exercise, folder)
     with contextlib.ExitStack() as stack:
         sandbox = None
         if submission.problem is None:
             sandbox = stack.enter_context(open_sandbox(exercise, settings))
-        report = grade(exercise, folder, settings, _progress(exercise, told), sandbox)
+        report = grade(exercise, folder, settings, _progress(exercise, told, sentences), sandbox)
         if sandbox is None:
             return Made(exercise, report, _unparsed(folder, report), [])
         if report.provenance.submission_sha256 != submission.sha256:
@@ -88,11 +101,12 @@ def _drawn(exercise: Exercise, report: Report, submission: Submission, settings:
         )
 
 
-def _progress(exercise: Exercise, told: Callable[[str], None]) -> Progress:
+def _progress(exercise: Exercise, told: Callable[[str], None], sentences: bool) -> Progress:
     done = 0
 
     def started(sentence: str) -> None:
-        told(f"{exercise.slug}, test {done + 1}: {clean_line(sentence)} …")
+        what = f": {clean_line(sentence)}" if sentences else ""
+        told(f"{exercise.slug}, test {done + 1}{what} …")
 
     def finished(_: TestResult) -> None:
         nonlocal done

@@ -84,6 +84,7 @@ class TaskView:
     failed: list[TestView] = field(default_factory=list)
     alike: list[tuple[str, int]] = field(default_factory=list)
     passed: list[tuple[str, int]] = field(default_factory=list)
+    told: bool = True  # whether its tests are shown
 
     @property
     def untouched(self) -> bool:
@@ -104,6 +105,8 @@ class TaskView:
 
 def tasks_of(report: Report, instructor: bool) -> list[TaskView]:
     """The tasks of `report`. One cause behind many tests is told once; an instructor's tests show their code, all."""
+    if report.withheld:
+        return [replace(_task(task, [], []), passed=[], told=False) for task in report.tasks]
     if report.problem:  # the one reason of all failures stands above the tasks
         return [_task(task, [], []) for task in report.tasks]
     told: set[Failure] = set()
@@ -121,7 +124,7 @@ def tasks_of(report: Report, instructor: bool) -> list[TaskView]:
 def _task(task: TaskResult, failed: list[TestResult], alike: list[TestResult]) -> TaskView:
     return TaskView(
         task.number,
-        task.title,
+        task.label,
         Mark.of(task.verdict),
         number(task.points),
         number(task.max_points),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from grader.page.advice import Advice, advice
 from grader.page.source import SourceFile, source_files
 from grader.page.tasks import FailureView, Mark, TaskView, failure_of, tasks_of
-from grader.report import number
+from grader.report import number, scored
 from grader.result import Report
 from grader.text import clean_line
 
@@ -26,6 +26,7 @@ class Page:
     mark: Mark
     points: str
     max_points: str
+    scored: str  # both in words
     how: str
     problem: FailureView | None
     next: Advice
@@ -46,15 +47,20 @@ def page_of(
     undrawn: str = "",
     folder: str = "",
     instructor: bool = False,
+    withheld: str = "",
 ) -> Page:
-    """The page on `report`. Seeds, inputs and the suite's code are in an instructor's page alone."""
-    shown = report if instructor else report.for_student()
+    """The page on `report`. Seeds, inputs and the suite's code are in an instructor's page alone.
+
+    `withheld`: why a student does not read the words of hidden tests, where that is so.
+    """
+    shown = report if instructor else report.for_student(withheld)
     return Page(
         key=shown.exercise.split("_")[0].removeprefix("ex").lstrip("0"),
         title=shown.title,
         mark=Mark.of(shown.verdict),
         points=number(shown.points),
         max_points=number(shown.max_points),
+        scored=scored(shown),
         how=_how(shown),
         problem=failure_of(shown.problem) if shown.problem else None,
         next=advice(shown, folder),
@@ -75,7 +81,7 @@ def _how(report: Report) -> str:
 
 
 def _notices(report: Report) -> list[str]:
-    notices = [clean_line(remark) for remark in report.remarks]
+    notices = [clean_line(remark) for remark in report.remarks] + ([report.withheld] if report.withheld else [])
     if report.suite == "public":
         notices.append("These are the public tests only; the hidden ones decide the points.")
     if report.provenance.isolation == "plain process":

@@ -40,7 +40,7 @@ def page(root: Path, text: str) -> str:
 
 def thresholds(root: Path) -> str:
     """A row for each published threshold, on each device that it was measured on."""
-    rows = [row for exercise in Catalog(root).exercises for row in _thresholds_of(exercise)]
+    rows = [row for exercise in Catalog(root, as_published=True).exercises for row in _thresholds_of(exercise)]
     return _table(HEADS, rows)
 
 

@@ -152,7 +152,7 @@ def test_values(submission, rng):
 
 def create(root: Path, number: str, name: str) -> list[Path]:
     """Writes the skeleton of exercise `number`, `name`; returns the files. Raises UsageError and writes nothing."""
-    catalog = Catalog(root)
+    catalog = Catalog(root, as_published=True)
     taken = {exercise.number for exercise in catalog.exercises}
     free = max((each for each in taken if each is not None), default=0) + 1
     if not number.isdecimal() or not 1 <= int(number) <= 99 or int(number) in taken:
@@ -184,4 +184,4 @@ def create(root: Path, number: str, name: str) -> list[Path]:
 
 
 def _made(root: Path, slug: str) -> Exercise:
-    return next(exercise for exercise in Catalog(root).exercises if exercise.slug == slug)
+    return next(exercise for exercise in Catalog(root, as_published=True).exercises if exercise.slug == slug)

@@ -8,10 +8,10 @@ from grader.gradebook.attempt import Attempt
 from grader.gradebook.book import Gradebook, Student
 from grader.gradebook.figures import BINS, Distribution, Figures, figures
 from grader.gradebook.grades import Grade, Grades, Status, grades
-from grader.gradebook.policy import Policy
 from grader.page.tasks import Mark, TaskView, tasks_of
 from grader.report import number
 from grader.result import Report, Verdict
+from grader.settings.policy import Policy
 from grader.text import clean_line
 
 HEIGHT = 100  # per cent of the tallest bar
@@ -178,7 +178,7 @@ class Class:
         return [
             TaskCell(
                 task.number,
-                clean_line(task.title),
+                clean_line(task.label),
                 mark or Mark.of(task.verdict),
                 number(0 if report.problem else task.points),
                 number(task.max_points),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grader.errors import JudgeError, UsageError
 from grader.gradebook.book import Gradebook
-from grader.gradebook.policy import Policy
+from grader.settings.policy import Policy
 from grader.site.render import render_index, render_student
 from grader.site.views import Class
 from grader.summary import now

@@ -12,8 +12,8 @@ from grader.__main__ import main
 from grader.errors import UsageError
 from grader.gradebook.book import Gradebook, Student
 from grader.gradebook.decisions import Kind, decide
-from grader.gradebook.policy import Policy
 from grader.result import Verdict
+from grader.settings.policy import Policy
 from grader.site.write import MARKER, write_site
 from tests.browser.reports import SCRIPT
 from tests.browser.test_browser import OPEN_ALL, STANDARDS, WIDTHS, shown

@@ -376,21 +376,34 @@ def core(attempt: Attempt) -> tuple[str, str, float, int]:
 def test_an_older_gradebook_is_brought_up_step_by_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Gradebook.open(path) as book:
         stored = book.record(result()).attempt
-    steps = {1: "CREATE TABLE extra (a TEXT);\nINSERT INTO extra VALUES ('x; y');", 2: "ALTER TABLE extra ADD b TEXT;"}
+    steps = {2: "CREATE TABLE extra (a TEXT);\nINSERT INTO extra VALUES ('x; y');", 3: "ALTER TABLE extra ADD b TEXT;"}
     monkeypatch.setattr(schema, "MIGRATIONS", steps)
-    monkeypatch.setattr(schema, "VERSION", 3)
+    monkeypatch.setattr(schema, "VERSION", 4)
     with Gradebook.read(path) as reader:  # reading alone brings it up too
         assert reader.attempts() == [stored]
         assert reader.file.rows("SELECT * FROM extra") == [{"a": "x; y", "b": None}]
-        assert reader.file.rows("PRAGMA user_version") == [{"user_version": 3}]
+        assert reader.file.rows("PRAGMA user_version") == [{"user_version": 4}]
+
+
+def test_a_gradebook_from_before_there_was_a_bonus_is_brought_up(path: Path) -> None:
+    with Gradebook.open(path) as book:
+        stored = book.record(result()).attempt
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE attempt DROP COLUMN bonus")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    with Gradebook.read(path) as reader:
+        assert reader.attempts() == [stored]
+        assert reader.file.rows("PRAGMA user_version") == [{"user_version": 2}]
 
 
 def test_a_step_that_fails_leaves_the_older_gradebook(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Gradebook.open(path) as book:
         stored = book.record(result()).attempt
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", {1: "CREATE TABLE extra (a TEXT);", 2: "ALTER TABLE nothing ADD b TEXT;"})
-        patch.setattr(schema, "VERSION", 3)
+        patch.setattr(schema, "MIGRATIONS", {2: "CREATE TABLE extra (a TEXT);", 3: "ALTER TABLE nothing ADD b TEXT;"})
+        patch.setattr(schema, "VERSION", 4)
         with pytest.raises(JudgeError, match="failed"):
             File.open(path)
     with Gradebook.open(path) as book:

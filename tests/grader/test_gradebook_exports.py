@@ -24,9 +24,9 @@ from grader.gradebook.figures import Distribution, figures
 from grader.gradebook.grades import grades
 from grader.gradebook.lines import attempt_lines
 from grader.gradebook.pictures import summary
-from grader.gradebook.policy import Policy
 from grader.gradebook.streams import pour
 from grader.result import Verdict
+from grader.settings.policy import Policy
 from tests.grader.cohort_of import HOSTILE, START, cohort, result
 
 V = Verdict
@@ -318,7 +318,7 @@ def at_home(course: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_commands_work_on_the_courses_own_gradebook(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (at_home / "grading.toml").write_text('[columns]\nex01_double = "Doubling"\n')
+    (at_home / "course.toml").write_text('[columns]\nex01_double = "Doubling"\n')
     told = {}
     for command in ("", "summary", "export", "export --format jsonl", "show ada", "check"):
         assert main(["gradebook", *command.split()]) == 0, command

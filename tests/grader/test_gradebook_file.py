@@ -104,7 +104,7 @@ DAMAGES: list[tuple[Callable[[Path], object], int, str]] = [
     (truncated, JUDGE, "is damaged"),
     (torn, JUDGE, "is damaged"),
     (foreign, USAGE, "another program"),
-    (newer, USAGE, "written by a later Torch Dojo (version 2, this one knows 1)"),
+    (newer, USAGE, "written by a later Torch Dojo (version 3, this one knows 2)"),
     (
         lambda path: path.write_bytes(random.Random(SEED).randbytes(9000)),
         USAGE,

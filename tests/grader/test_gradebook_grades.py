@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ from grader.gradebook.attempt import HandIn
 from grader.gradebook.book import Gradebook, Student
 from grader.gradebook.decisions import Kind, decide, decisions
 from grader.gradebook.grades import Grade, Status, grades
-from grader.gradebook.policy import Counts, Policy, read_policy
 from grader.gradebook.regrade import compare, regraded
 from grader.result import Verdict
+from grader.settings.policy import Counts, Policy
 from tests.grader.cohort_of import START, cohort, result
 
 V = Verdict
@@ -206,48 +206,6 @@ def test_a_decision_without_its_grounds_is_refused(book: Gradebook, change: dict
     with pytest.raises(UsageError, match=said):
         decide(book, slug=SLUG, kind=Kind.OVERRIDE, **given)  # type: ignore[arg-type]
     assert decisions(book) == []
-
-
-# --- the policy's file
-
-
-def test_a_policy_is_read_from_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "grading.toml"
-    path.write_text(
-        'counts = "last"\ndrop_lowest = 1\n[late]\npercent_per_day = 10\ngrace_minutes = 15.5\ncap_percent = 50\n'
-        '[due]\nex01_double = 2026-03-01T23:59:00+01:00\n[extensions."ada l"]\nex01_double = 2026-03-05T12:00:00Z\n'
-        '[columns]\nex01_double = "Doubling (42)"\n'
-    )
-    due = {SLUG: datetime(2026, 3, 1, 22, 59, tzinfo=UTC)}
-    more = {"ada l": {SLUG: datetime(2026, 3, 5, 12, tzinfo=UTC)}}
-    assert read_policy(path) == Policy(Counts.LAST, 1, 10, 15.5, 50, due, more, {SLUG: "Doubling (42)"})
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("drop_lowst = 1", "unknown key 'drop_lowst', did you mean 'drop_lowest'?"),
-        ("[late]\npercent = 1", "unknown key 'percent'"),
-        ('counts = "first"', "counts='first' is not one of best, last"),
-        ('drop_lowest = "1"', "drop_lowest='1' is of the wrong type"),
-        ("drop_lowest = true", "drop_lowest=True is of the wrong type"),
-        ("drop_lowest = -1", "drop_lowest=-1 is not a number from 0"),
-        ("[late]\npercent_per_day = nan", "late.percent_per_day=nan is not a number"),
-        ("[late]\ncap_percent = 101", "late.cap_percent=101.0 is not a number from 0 to 100"),
-        ("late = 3", "late=3 is of the wrong type"),
-        ("[due]\nex01_double = 2026-03-01T12:00:00", "due.ex01_double is to be a time with its zone"),
-        ("[due]\nex01_double = 2026-03-01", "due.ex01_double is to be a time with its zone"),
-        ("[extensions]\nada = 3", "ada=3 is of the wrong type"),
-        ("counts = ", "is no TOML"),
-    ],
-)
-def test_a_mistake_in_a_policy_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "grading.toml"
-    path.write_text(text)
-    with pytest.raises(UsageError) as error:
-        read_policy(path)
-    assert said in str(error.value)
-    assert f"'{path}'" in str(error.value)
 
 
 # --- properties

@@ -15,7 +15,7 @@ import pytest
 from grader.gradebook.book import Gradebook
 from grader.gradebook.claims import Claim, Held
 from grader.gradebook.grades import grades
-from grader.gradebook.policy import Policy
+from grader.settings.policy import Policy
 from tests.grader.cohort_of import cohort
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,20 @@ ROOT = Path(__file__).resolve().parents[2]
 SLUG = "ex01_double"
 WORK = f"exercises/{SLUG}/double.py"
 CANARY = "CANARY-1f2e"
+SETTINGS = f'''
+message = "Office hours on Friday"  # {CANARY} a comment
+bonus = ["{SLUG}.2"]
+[visibility]
+{SLUG} = "after_due_date"
+[due]
+{SLUG} = 2026-03-01T23:59:00+01:00
+[extensions."{CANARY} ada"]
+{SLUG} = 2026-03-05T23:59:00+01:00
+[seeds]
+{CANARY} = 15551
+[columns]
+{SLUG} = "{CANARY}"
+'''
 MINE = "def double(x):\n    return x + x  # mine\n"
 
 
@@ -37,13 +52,14 @@ def staff(course: Path) -> Path:
     for path in (
         *(f"solutions/{SLUG}/notes.md", f"tests/hidden/{SLUG}/accepted/other.py", f"tests/hidden/{SLUG}/caught.json"),
         *(f"exercises/{SLUG}/double.py.1", f"exercises/{SLUG}/solution.py", f"exercises/{SLUG}/__pycache__/double.pyc"),
-        *("reports/ex01_double/report.json", "gradebook.sqlite", ".git/config", ".dojo/state.json", "course.toml"),
+        *("reports/ex01_double/report.json", "gradebook.sqlite", ".git/config", ".dojo/state.json"),
         *("staff.mk", "docs/internal.md", ".env", "tests/test_exercises.py", "data/labels.csv"),
     ):
         (course / path).parent.mkdir(parents=True, exist_ok=True)
         (course / path).write_text(f"{CANARY} {path}\n")
     suite = course / f"tests/hidden/{SLUG}/test_double.py"
     suite.write_text(f"{suite.read_text()}# {CANARY}\n")
+    (course / "course.toml").write_text(SETTINGS)
     (course / WORK).write_text(f"# {CANARY}: what a teacher tried out in place of the stub\n")
     return course
 
@@ -82,6 +98,22 @@ def test_nothing_that_is_not_for_students_is_in_any_of_the_three(staff: Path, tm
         for name in archive.namelist():
             assert CANARY.encode() not in archive.read(name), name
             assert CANARY not in name
+
+
+def test_of_the_settings_it_holds_what_is_for_students(staff: Path, tmp_path: Path) -> None:
+    copy = handed_out(staff, tmp_path / "out")
+    told = Catalog(copy).settings
+    rules = told.rules[SLUG]
+    assert told.message == "Office hours on Friday"
+    assert (rules.bonus, rules.visibility, rules.due) == (
+        frozenset({2}),
+        "after_due_date",
+        datetime(2026, 3, 1, 22, 59, tzinfo=UTC),
+    )
+    assert (told.seeds, told.policy.extensions, told.policy.columns) == ({}, {}, {})
+    text = (copy / "course.toml").read_text()
+    assert not [word for word in ("15551", "2026-03-05") if word in text]
+    assert "course.toml" in read_manifest(copy).files
 
 
 def test_the_three_hold_the_same_files(staff: Path, tmp_path: Path) -> None:
