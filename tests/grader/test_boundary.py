@@ -181,6 +181,21 @@ def look(sandbox: Sandbox, driver: Any, *args: Any) -> Any:
     return reply["ok"]
 
 
+def own_folder(sub):
+    import os
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(folder).parent == Path(os.environ["TMPDIR"])
+
+
+@pytest.mark.parametrize("mode", [pytest.param(Mode.REQUIRE, marks=needs_bubblewrap), Mode.OFF])
+def test_a_worker_has_a_temporary_folder_of_its_own_whatever_its_parent_has_imported(mode: Mode) -> None:
+    with Sandbox(["tempfile", "torch", "torch._dynamo"], mode) as sandbox:
+        assert look(sandbox, own_folder) is True
+
+
 def environment(sub):
     import os
 
