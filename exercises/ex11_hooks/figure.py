@@ -48,7 +48,8 @@ def worked_out(weights: list[Tensor], x: Tensor) -> tuple[list[float], list[floa
     outputs = [x]
     for weight in weights:
         outputs.append(torch.sigmoid(outputs[-1] @ weight.T))
-    slope, norms = 2 * outputs[-1] / outputs[-1].numel(), []
+    norms: list[float] = []
+    slope = 2 * outputs[-1] / outputs[-1].numel()
     for place in reversed(PLACES):
         slope = slope * outputs[place] * (1 - outputs[place])  # back through the sigmoid
         norms.insert(0, float((slope.T @ outputs[place - 1]).norm()))
@@ -69,7 +70,7 @@ def look(sub: Any, weights: Any, x: Any, what: str, frozen: Any, below: int, fac
     """The activations, the recorded norms, or the norms of what is in `.grad` with a frozen part and a factor."""
     from torch import nn
 
-    layers = [nn.Linear(*weight.shape, bias=False) for weight in weights]
+    layers = [nn.Linear(weight.shape[1], weight.shape[0], bias=False) for weight in weights]
     net = nn.Sequential(*(nn.Sequential(layer, nn.Sigmoid()) for layer in layers)).to(x)
     for layer, weight in zip(layers, weights, strict=True):
         layer.weight.data = weight

@@ -660,9 +660,13 @@ def test_classes_or_ratios_that_can_not_be_are_refused(submission, rng):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def call_split(sub, n, fraction, seed):
+    return sub.split_indices(n, fraction, seed)
+
+
 def split(submission, n: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
     """Both lists, which are checked to be disjoint and complete."""
-    got = submission.split_indices(n, fraction, seed)
+    got = submission.run(call_split, n, fraction, seed, call=f"split_indices({n}, {fraction}, {seed})")
     hint = "Two lists of Python ints are due: those to train on, and the others."
     pair = type(got) in (tuple, list) and len(got) == 2 and all(type(part) is list for part in got)
     check(pair, expected="a tuple of two lists", got=show(got), hint=hint)
@@ -738,7 +742,8 @@ def test_a_fraction_is_a_share(submission):
     """A train_fraction below 0 or above 1 is a ValueError."""
     hint = "What would your slices give for 150 % of the images, without a word?"
     for fraction in (1.25, -0.25, 80.0):
-        check_raises(ValueError, submission.split_indices, 20, fraction, 0, hint=hint)
+        call = f"split_indices(20, {fraction}, 0)"
+        check_raises(ValueError, submission.run, call_split, 20, fraction, 0, call=call, hint=hint)
 
 
 @pytest.mark.task(5)

@@ -487,8 +487,8 @@ def count_hooks(sub, function, arguments, ending):
                 raise ArithmeticError("planned by the test")
     except ArithmeticError:
         passed_on = True
-    except Exception:
-        if ending != "a ValueError":
+    except Exception as error:
+        if ending != "a ValueError" or isinstance(error, NotImplementedError):  # which a stub raises
             raise
     return {"before": before, "after": count(), "passed_on": passed_on}
 
@@ -1134,7 +1134,7 @@ def freeze_and_look(sub, names, off, ending, inner):
     except ArithmeticError:
         passed_on = True
     except Exception as error:
-        if ending != "a ValueError":
+        if ending != "a ValueError" or isinstance(error, NotImplementedError):  # which a stub raises
             raise
         seen["raised"] = type(error).__name__
     look("after the block")
