@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.bench.classroom import Sheet
-from grader.bench.tree import Peak, cpu_time
+from grader.bench.tree import Peak, Spent
 from grader.errors import JudgeError
 from grader.result import Verdict
 
@@ -46,18 +46,20 @@ def run_class(root: Path, sheets: Sequence[Sheet], look: Look | None = None, pau
         command = [sys.executable, "-m", "grader", "cohort", f"{folder}/class", "--jobs", str(JOBS), "--device", "cpu"]
         command += ["--gradebook", f"{folder}/gradebook.sqlite"]
         began = time.perf_counter()
-        with cpu_time() as spent:
-            process = subprocess.Popen(
+        spent = Spent()
+        with (
+            subprocess.Popen(
                 command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            )
-            with process, run.peak.watching(process.pid, pause) if pause else contextlib.nullcontext():
-                try:
-                    _hear(process, sheets, look)
-                except BaseException:
-                    process.terminate()  # the rest of the class would be graded for nothing
-                    raise
-            run.seconds = time.perf_counter() - began
-        run.cpu = spent.seconds
+            ) as process,
+            run.peak.watching(process.pid, pause) if pause else contextlib.nullcontext(),
+        ):
+            try:
+                _hear(process, sheets, spent, look)
+            except BaseException:
+                process.terminate()  # the rest of the class would be graded for nothing
+                raise
+        run.seconds = time.perf_counter() - began
+        run.cpu = spent.seconds()
     if process.returncode != 0:
         raise JudgeError(f"'dojo cohort' ended with {process.returncode} on the class of the bench")
     return run
@@ -69,7 +71,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": search}
 
 
-def _hear(process: subprocess.Popen[str], sheets: Sequence[Sheet], look: Look | None) -> None:
+def _hear(process: subprocess.Popen[str], sheets: Sequence[Sheet], spent: Spent, look: Look | None) -> None:
     """Reads results as they come."""
     due = {(sheet.student, sheet.exercise.slug): sheet.expected for sheet in sheets}
     assert process.stdout is not None
@@ -81,6 +83,7 @@ def _hear(process: subprocess.Popen[str], sheets: Sequence[Sheet], look: Look | 
         verdict = next((each for name, each in WORDS.items() if words.strip().endswith(name)), None)
         if verdict not in due.pop((student, slug)):
             raise JudgeError(f"a sheet of '{slug}' was to be judged otherwise: {line.strip()}")
+        spent.look(process.pid)
         if look:
             look(len(sheets) - len(due), process.pid)
     if due:

@@ -5,51 +5,59 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from grader.bench.cold import family, proportional
 
+TICKS = os.sysconf("SC_CLK_TCK")
+TIMES = slice(11, 15)  # utime, stime, cutime, cstime: of the fields after the name in /proc/PID/stat
+SANDBOX = "bwrap"
 
-@dataclass
+
 class Spent:
-    """What a block of code has cost."""
+    """The CPU time of a command and all below it.
 
-    seconds: float = 0.0  # of CPU time
-
-
-@contextlib.contextmanager
-def cpu_time() -> Iterator[Spent]:
-    """The CPU time of all processes that the block starts, and of those that they start, once all have ended.
-
-    A sandbox is killed and not waited for by whoever started it, and with it goes the account of all its workers. On
-    Linux such orphans come to us.
+    It is on the account of whoever waited for a process. A sandbox that is killed takes the account of all its workers
+    with it, for the kernel waits for them and keeps none: so sandboxes are looked at now and then. What they use after
+    the last look is missed.
     """
-    spent, before, known = Spent(), _of_children(), set(children(os.getpid()))
-    _adopt(True)
-    try:
-        yield spent
-        for orphan in set(children(os.getpid())) - known:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(orphan, 0)
-        spent.seconds = _of_children() - before
-    finally:
-        _adopt(False)
+
+    def __init__(self) -> None:
+        self._before = _waited_for()
+        self._sandboxes: dict[int, float] = {}
+
+    def look(self, root: int) -> None:
+        """At the sandboxes below the process `root`."""
+        inside: set[int] = set()  # a sandbox's own first process is called as it is
+        for process in family(root):  # parents first
+            if process not in inside and _name(process) == SANDBOX:
+                members = family(process)
+                inside |= set(members)
+                self._sandboxes[process] = max(sum(map(_used, members)), self._sandboxes.get(process, 0.0))
+
+    def seconds(self) -> float:
+        """Once the command has been waited for."""
+        return _waited_for() - self._before + sum(self._sandboxes.values())
 
 
-def _of_children() -> float:
+def _waited_for() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
-def _adopt(orphans: bool) -> None:
-    if sys.platform == "linux":
-        from grader.worker import kernel
+def _name(process: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    return ""
 
-        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, int(orphans))
+
+def _used(process: int) -> float:
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[TIMES])) / TICKS
+    return 0.0
 
 
 def children(process: int) -> list[int]:
