@@ -37,6 +37,7 @@ ONE_ELEMENT = (
 OTHER_DTYPE = "What decides the dtype here: the inputs, a conversion, a constant, or a new tensor without a dtype?"
 OTHER_DEVICE = "A tensor made anew lies on the CPU unless it is told where. Where do the inputs lie?"
 MAX_SHOWN = 200
+PIECE = 1 << 15  # entries that are compared at a time: 256 kB in float64
 DIGITS = 10  # characters of a float that is written out; a longer one is rounded
 MAX_ITEMS = 50  # of a list, a tuple or a dict; more do not fit, and a frame may hold 100,000
 __tracebackhide__ = True  # in plain pytest a student's traceback ends at the check, not inside it
@@ -82,14 +83,16 @@ def _check_values(
             index = tuple(differs.nonzero()[0].tolist())
             _wrong(f"{label}{expected[index].item()}{_at(index)}", f"{got[index].item()}", hint)
         return
+    default = TOLERANCES[got.dtype]
+    relative, absolute = default[0] if rtol is None else rtol, default[1] if atol is None else atol
+    if got.numel() > PIECE and not margins.is_heard() and _agree(got, expected, relative, absolute):
+        return
     strange = got.isfinite().logical_not() & expected.isfinite()
     if bool(strange.any()):
         index = tuple(strange.nonzero()[0].tolist())
         _wrong(
             f"{label}finite values", f"{got[index].item()}{_at(index)} ({int(strange.sum())} of {got.numel()})", hint
         )
-    default = TOLERANCES[got.dtype]
-    relative, absolute = default[0] if rtol is None else rtol, default[1] if atol is None else atol
     wide_got, wide_expected = got.double(), expected.double()
     errors, tolerances = (wide_got - wide_expected).abs(), absolute + relative * wide_expected.abs()
     excess = errors - tolerances
@@ -106,6 +109,22 @@ def _check_values(
     share = f", {wrong} of {excess.numel()} entries are off" if excess.numel() > 1 else ""
     got_text = f"{number(float(wide_got[index]))}{off}{share}"
     _wrong(f"{label}{number(float(wide_expected[index]))}{_at(index)}", got_text, hint)
+
+
+def _agree(got: torch.Tensor, expected: torch.Tensor, relative: float, absolute: float) -> bool:
+    """Whether large tensors are alike: entry by entry the arithmetic of `_check_values`, a piece at a time.
+
+    A piece stays in the processor's cache. In whole, what is worked out for a matrix of 17 MB takes 20 times 35 MB,
+    which the kernel clears first.
+    """
+    for mine, due in zip(got.flatten().split(PIECE), expected.flatten().split(PIECE), strict=True):
+        if bool((mine.isfinite().logical_not() & due.isfinite()).any()):
+            return False
+        wide, wide_due = mine.double(), due.double()
+        fine = (wide - wide_due).abs() - (absolute + relative * wide_due.abs()) <= 0
+        if not bool((fine | torch.isclose(wide, wide_due, rtol=0, atol=0, equal_nan=True)).all()):
+            return False
+    return True
 
 
 def check_equal(got: Any, expected: Any, *, what: str = "", hint: str = "") -> None:

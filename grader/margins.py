@@ -45,6 +45,11 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+def is_heard() -> bool:
+    """Whether somebody listens."""
+    return _listener.get() is not None
+
+
 def tell_tensor(errors: torch.Tensor, tolerances: torch.Tensor, same: torch.Tensor, dtype: str, device: str) -> None:
     """Of a comparison of tensors, `same` where both are alike, also infinite. An exact one has no margin to tell."""
     listener = _listener.get()

@@ -26,6 +26,7 @@ from grader.effort import Effort, Selection
 from grader.errors import DojoError, JudgeError
 from grader.grading import Settings, find_suite, open_sandbox
 from grader.live.lanes import LANES, Round, Tell, open_lanes
+from grader.mentions import names_of_driver
 from grader.sandbox import Mode, warm_by_default
 from grader.worker import pages
 
@@ -237,12 +238,12 @@ def room() -> int:
 
 
 def read_drivers(modules: set[pytest.Module | None]) -> None:
-    """Turns the suite's drivers into source now, and not in each lane anew."""
+    """Turns the suite's drivers into source, and looks for names in them, now and not in each lane anew."""
     for module in modules:
         for function in vars(module.obj).values() if module else ():
             if inspect.isfunction(function) and next(iter(inspect.signature(function).parameters), "") == "sub":
                 with contextlib.suppress(ValueError, OSError):  # the test that uses it says so
-                    driver_source(function)
+                    names_of_driver(driver_source(function))
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
