@@ -58,6 +58,14 @@ def family(root: int) -> list[int]:
     """A process and all below it."""
     found = [root]
     for process in found:
+        found += children(process)
+    return found
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started, and has not waited for yet. Linux only: elsewhere none."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it may end while we look, its folder with it
         for task in Path(f"/proc/{process}/task").glob("*/children"):
             with contextlib.suppress(OSError):
                 found += map(int, task.read_text().split())

@@ -14,10 +14,9 @@ from pathlib import Path
 from grader.bench.class_run import Look, Run, run_class
 from grader.bench.classroom import draw
 from grader.bench.cohort import SEED, exercises_of
-from grader.bench.cold import family, proportional
+from grader.bench.cold import children, family, proportional
 from grader.bench.figures import Aim, Figure, figure
 from grader.bench.soak import GROWTH, SETTLED
-from grader.bench.tree import children
 from grader.errors import UsageError
 
 COST_AIM = 1.1

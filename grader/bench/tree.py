@@ -60,15 +60,6 @@ def _used(process: int) -> float:
     return 0.0
 
 
-def children(process: int) -> list[int]:
-    """The processes that a process has started, and has not waited for yet. Linux only: elsewhere none."""
-    found: list[int] = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, task.read_text().split())
-    return found
-
-
 class Peak:
     """The most memory that a process and all below it take together, pages that they share counted once."""
 
