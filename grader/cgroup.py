@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "dojo-"  # then the judge's process number, then something of its own
 REMOVE_SECONDS = 2.0
+SLACK = 1 << 20  # bytes: each processor holds some pages that it has been promised, at most 64 at a time
 
 
 class MemoryGroup:
@@ -24,6 +25,8 @@ class MemoryGroup:
         (folder / ("memory.limit_in_bytes" if version_1 else "memory.max")).write_text(str(limit))
         self._events = folder / ("memory.oom_control" if version_1 else "memory.events")
         self._procs = str(folder / "cgroup.procs")
+        self._most = folder / "memory.max_usage_in_bytes" if version_1 else None
+        self._limit = limit
 
     def enter(self) -> None:
         """Moves the calling process, and all that it will start, into the group."""
@@ -34,11 +37,16 @@ class MemoryGroup:
     @property
     def kills(self) -> int:
         """How many processes of the group the kernel has ended for want of memory."""
-        with contextlib.suppress(OSError):
-            for line in self._events.read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-        return 0
+        return _count(self._events, "oom_kill")
+
+    @property
+    def full(self) -> bool:
+        """Whether it has been at its own limit. A process also ends when a group around it, a container, is full."""
+        if self._most is None:
+            return _count(self._events, "oom") > 0
+        with contextlib.suppress(OSError, ValueError):
+            return int(self._most.read_text()) >= self._limit - SLACK
+        return False
 
     def remove(self) -> None:
         """Removes the group, which has to be empty: the last of its processes may just be ending."""
@@ -48,6 +56,21 @@ class MemoryGroup:
                 self.folder.rmdir()
                 return
             time.sleep(0.01)
+
+
+def kills_around() -> int:
+    """How many processes the kernel has ended for want of memory in the groups that we are in, such as a container."""
+    names = ("memory.oom_control", "memory.events")
+    return sum(_count(folder / name, "oom_kill") for folder in dict.fromkeys(_memory_folders()) for name in names)
+
+
+def _count(events: Path, name: str) -> int:
+    """A line of a file of counters, 0 where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in events.read_text().splitlines():
+            if line.startswith(f"{name} "):
+                return int(line.split()[1])
+    return 0
 
 
 def make_group(name: str, limit: int) -> MemoryGroup | None:
@@ -74,6 +97,11 @@ def _sweep(parent: Path) -> None:
 
 
 def _parents() -> list[Path]:
+    """Those of our own cgroups below which others may be made."""
+    return [folder for folder in _memory_folders() if os.access(folder / "cgroup.procs", os.W_OK)]
+
+
+def _memory_folders() -> list[Path]:
     """Our own cgroups that can limit memory, as /proc/self/cgroup names them: version 1 first."""
     found = []
     with contextlib.suppress(OSError):
@@ -84,4 +112,4 @@ def _parents() -> list[Path]:
                 found += [ROOT / "memory" / path.lstrip("/"), ROOT / "memory"]
             elif not controllers:
                 found += [ROOT / path.lstrip("/"), ROOT]
-    return [folder for folder in found if os.access(folder / "cgroup.procs", os.W_OK)]
+    return found

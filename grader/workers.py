@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.catalog import Limits
-from grader.cgroup import MemoryGroup
+from grader.cgroup import MemoryGroup, kills_around
 from grader.endings import Endings, receive
 from grader.errors import JudgeError
 from grader.wire import Caps, Frame, FrameReader, WireError, decode, encode
@@ -71,6 +71,7 @@ class Worker:
         self._endings = endings
         self._group = group
         self._kills = group.kills if group else 0
+        self._kills_around = kills_around()
         self._data = data
         self._control = control
         self._output = output
@@ -108,6 +109,17 @@ class Worker:
     def starved(self) -> bool:
         """Whether the kernel has ended a process of the sandbox for want of memory since this worker was made."""
         return self._group is not None and self._group.kills > self._kills
+
+    def _want_of_memory(self) -> WorkerEnd | JudgeError | None:
+        """What ended the worker where the kernel did so for want of memory: its own limit, or too small a machine."""
+        if self.starved and self._group is not None and self._group.full:
+            return WorkerEnd("memory", f"{self.limits.memory_mb} MB")
+        if self.starved or kills_around() > self._kills_around:
+            return JudgeError(
+                f"the machine, or the container, ran out of memory before a worker had the {self.limits.memory_mb} MB"
+                " that a submission may use; give it more, or grade fewer at a time"
+            )
+        return None
 
     def let_go(self) -> None:
         """After a fork: forgets a worker that is another process's to use and to end."""
@@ -224,8 +236,8 @@ class Worker:
                 self._ended = WorkerEnd("exit", _exit_text(event["code"]))
                 if event["code"] == -signal.SIGXCPU:
                     self._ended = WorkerEnd("time", f"{self.limits.cpu_seconds:g} s of CPU time")
-                if event["code"] == -signal.SIGKILL and self.starved:
-                    self._ended = WorkerEnd("memory", f"{self.limits.memory_mb} MB")
+                if event["code"] == -signal.SIGKILL:
+                    self._ended = self._want_of_memory() or self._ended
 
     def _explain(self) -> WorkerEnd | JudgeError:
         """Why the worker's channel closed: waits for the supervisor's word. Raises JudgeError if it can't be known."""
@@ -240,9 +252,10 @@ class Worker:
             elif self._supervised and left < 4.0:
                 # It closed the channel and lives on: its own doing, and no answer can come any more.
                 return self._end("exit", "it closed the grader's channel")
-        if self._ended is None and self.starved:
+        if self._ended is None and (want := self._want_of_memory()):
             # What is parked in a queue outlives its worker for a moment, and the kernel ended the supervisor as well.
-            return self._end("memory", f"{self.limits.memory_mb} MB")
+            self._ended = want
+            self._hang_up()
         if self._ended is None:
             raise JudgeError("a worker ended and its supervisor did not say why")
         return self._ended

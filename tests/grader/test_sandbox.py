@@ -549,6 +549,45 @@ def test_a_supervisor_that_the_kernel_ends_with_its_worker_is_no_fault_of_ours(m
         worker.finish()
 
 
+FULL_CONTAINER = """
+import secrets, sys
+from grader.catalog import Limits
+from grader.cgroup import make_group
+from grader.errors import JudgeError
+from grader.sandbox import Mode, Sandbox
+from grader.wire import encode
+container = make_group(f"dojo-0-{secrets.token_hex(4)}", 200 << 20)
+if container is None:
+    sys.exit("none")
+print(container.folder, flush=True)
+container.enter()
+if sys.argv[1] == "alone":  # as in a container in which no group may be made
+    import grader.sandbox
+    grader.sandbox.make_group = lambda name, limit: None
+source = "def driver(sub):\\n    return len(b'1' * (400 << 20))"
+with Sandbox([], Mode.AUTO, memory_mb=1024) as sandbox:
+    worker = sandbox.spawn({"one.py": ""}, Limits(memory_mb=1024), 1)
+    try:
+        worker.ask(encode({"op": "run", "name": "driver", "source": source, "args": (), "kwargs": {}}), 60.0)
+    except JudgeError as error:
+        print(error)
+    worker.finish()
+"""
+
+
+@pytest.mark.parametrize("groups", ["alone", "nested"])
+def test_a_container_that_is_too_small_is_no_fault_of_the_submission(groups: str) -> None:
+    """It may use 1 GB and asks for 400 MB; the container around the judge has 200 MB."""
+    command = [sys.executable, "-c", FULL_CONTAINER, groups]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if ran.stderr.endswith("none\n"):
+        pytest.skip("no memory cgroup may be made here")
+    folder, _, said = ran.stdout.partition("\n")
+    wait_until(lambda: not (Path(folder) / "cgroup.procs").read_text())
+    Path(folder).rmdir()
+    assert "ran out of memory before a worker had the 1024 MB" in said, ran.stderr
+
+
 def test_a_memory_group_of_a_judge_that_was_killed_is_swept_away() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
