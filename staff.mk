@@ -85,8 +85,8 @@ dist: $(TOOLS) ## wheel and source distribution, in build/dist, with the student
 	@rm -f grader/handout/course.zip
 	@ls build/dist
 
-bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,warm; ONLY=soak: 1,000 saves)
-	@$(BIN)/python -m grader.bench $${ONLY:+--only "$$ONLY"} $${DATA:+--data-dir "$$DATA"}
+bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,warm; ONLY=cohort,growth: a class; ONLY=container EX=3: a small machine)
+	@$(BIN)/python -m grader.bench $${ONLY:+--only "$$ONLY"} $${EX:+--exercises "$$EX"} $${DATA:+--data-dir "$$DATA"}
 
 lock: ## renew requirements.lock and requirements-dev.lock (needs uv)
 	$(LOCK) pyproject.toml -o requirements.lock

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from grader.bench import cohort, cold, growth, soak, training, warm, workers
+from grader.bench import cohort, cold, container, growth, soak, training, warm, workers
 from grader.bench.figures import Aim, Figure
 from grader.catalog import Catalog, find_root
 from grader.errors import DojoError, UsageError
@@ -20,7 +20,8 @@ from grader.result import write_atomically
 SAVES = 12
 PARTS = ("cold", "memory", "worker", "isolation", "warm", "training")
 SOAK = "soak"
-LONG = ("cohort", "growth", SOAK)  # only where they are asked for: each takes more than ten minutes
+CONTAINER = "container"
+LONG = ("cohort", "growth", SOAK, CONTAINER)  # only where they are asked for: each takes more than ten minutes
 
 
 def main() -> int:
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--soak-saves", type=int, default=1000, help="of the part 'soak' (default: 1000)")
     parser.add_argument("--seeds", type=int, default=1, help="of the final project's training (default: 1)")
     parser.add_argument("--data-dir", help="where the final project finds its data (default: as it does itself)")
+    parser.add_argument("--exercises", default="", help="of the part 'container', such as 3,final (default: all)")
     cohort_options(parser.add_argument_group("of the parts 'cohort' and 'growth'"))
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join((*PARTS, *LONG))}")
     parser.add_argument("--save", type=Path, help="a JSON file to keep the figures in")
@@ -97,6 +99,13 @@ def _bench(options: argparse.Namespace) -> int:
         size = f"{look.megabytes:7.0f} MB in {look.processes} processes"
         print(f"after {look.saves:5} saves: {size}, of it {look.lasting:5.0f} MB in lasting ones", flush=True)
         looks.append(look)
+    fits: list[container.Fit] = []
+    named = [catalog.find(each) for each in options.exercises.split(",") if each] or catalog.exercises
+    for fit in container.measure(named) if CONTAINER in chosen else ():
+        points = "no results" if fit.points is None else f"{fit.points:g} of {fit.max_points:g} points"
+        mark = "✓" if fit.fits else "✗"
+        print(f"{mark} {fit.exercise:28} {points:16} {fit.seconds:5.0f} s {fit.peak_mb:5.0f} MB", flush=True)
+        fits.append(fit)
     about = machine("cpu")
     print(f"\n{about}, load {load:.1f} at the start")
     if options.save:
@@ -107,6 +116,7 @@ def _bench(options: argparse.Namespace) -> int:
             "aims": [{**asdict(aim), "met": aim.met} for aim in aims],
             "training": [asdict(each) for each in budgets],
             "soak": [asdict(look) for look in looks],
+            "container": [{**asdict(fit), "fits": fit.fits} for fit in fits],
         }
         write_atomically(options.save, json.dumps(body, indent=2) + "\n")
     missed = any(not aim.met for aim in aims) or any(each.ours <= each.plain for each in budgets)
