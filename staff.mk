@@ -85,7 +85,7 @@ dist: $(TOOLS) ## wheel and source distribution, in build/dist, with the student
 	@rm -f grader/handout/course.zip
 	@ls build/dist
 
-bench: $(READY) ## measure what users wait for, as ratios in one run (ONLY=cold,warm; ONLY=cohort,growth: a class; ONLY=container EX=3: a small machine)
+bench: $(READY) ## measure what users wait for (ONLY=cold,warm; ONLY=cohort,growth; ONLY=container EX=3)
 	@$(BIN)/python -m grader.bench $${ONLY:+--only "$$ONLY"} $${EX:+--exercises "$$EX"} $${DATA:+--data-dir "$$DATA"}
 
 lock: ## renew requirements.lock and requirements-dev.lock (needs uv)
