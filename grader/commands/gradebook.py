@@ -13,6 +13,7 @@ import click
 from grader.commands.options import course
 from grader.errors import JudgeError, UsageError
 from grader.settings import course as course_settings
+from grader.similar.kept import PAGE, beside
 from grader.text import clean_line
 
 if TYPE_CHECKING:
@@ -99,14 +100,16 @@ def export(path: str | None, policy: Policy, kind: str, missing_as_zero: bool, r
 @book_option
 @policy_options
 @click.option("--title", default="The class", metavar="TEXT", help="what stands above it")
-@click.option("--similar", default="", metavar="PATH", help="a page of `dojo similar`, to be linked")
+@click.option("--similar", metavar="FILE", help=f"a page of `dojo similar` (default: {PAGE}, where it is)")
 @click.option("--out", default="class", metavar="DIR", help="a folder for it alone (default: class)")
-def pages(path: str | None, policy: Policy, title: str, similar: str, out: str) -> int:
+def pages(path: str | None, policy: Policy, title: str, similar: str | None, out: str) -> int:
     """Pages for an instructor: the class as a table, each student, hard tests."""
     from grader.site.write import write_site
 
+    usual = course().root / PAGE
+    alike = Path(similar) if similar else usual if usual.is_file() and beside(usual).is_file() else None
     with _read(path) as book:
-        count = write_site(book, policy, Path(out), title, similar)
+        count = write_site(book, policy, Path(out), title, alike)
     print(f"{Path(out) / 'index.html'}   {count:,} pages, for staff alone: they name hidden tests")
     return 0
 

@@ -8,9 +8,9 @@ import click
 
 from grader.commands.options import course
 from grader.errors import UsageError
+from grader.similar.kept import PAGE
 
 EPILOG = "exit codes: 0 compared, whatever was found, 2 wrong usage, 3 the page could not be written, 130 interrupted"
-PAGE = Path("reports", "similar.html")
 
 
 @click.command(epilog=EPILOG)

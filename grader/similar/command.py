@@ -11,6 +11,7 @@ from grader.catalog import Catalog, Exercise
 from grader.errors import JudgeError, UsageError
 from grader.result import write_atomically
 from grader.similar.gather import Gathered, gather
+from grader.similar.kept import beside, kept
 from grader.similar.pairs import Found, Rule, find_similar
 from grader.similar.prints import printed
 from grader.similar.render import render
@@ -38,6 +39,7 @@ def tell_similar(catalog: Catalog, options: Options) -> int:
     found = [_of_these(each, options.only) for each in _find(options.exercises, gathered, rule)]
     try:
         write_atomically(options.page, render(found))
+        write_atomically(beside(options.page), kept(found))
     except OSError as error:
         raise JudgeError(f"the page '{options.page}' could not be written: {error.strerror}") from None
     for line in (*table(found), *closing(gathered, options.page)):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.page.source import MAX_LINES, MAX_WIDTH
+from grader.similar.kept import MOST_SHOWN
 from grader.similar.pairs import Found, Pair, Work
 from grader.similar.prints import Printed
 from grader.text import clean_line
 
-MOST_PAIRS = 50  # of an exercise; a page is for looking
 Span = tuple[int, int]
 
 
@@ -67,7 +67,7 @@ class Section:
 
 def section(found: Found) -> Section:
     """The pairs of an exercise, the most alike first."""
-    return Section(found, [pair_view(found, pair) for pair in found.pairs[:MOST_PAIRS]])
+    return Section(found, [pair_view(found, pair) for pair in found.pairs[:MOST_SHOWN]])
 
 
 def pair_view(found: Found, pair: Pair) -> PairView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from grader.gradebook.attempt import Attempt
@@ -12,8 +13,10 @@ from grader.page.tasks import Mark, TaskView, tasks_of
 from grader.report import number
 from grader.result import Report, Verdict
 from grader.settings.policy import Policy
+from grader.similar.kept import Kept
 from grader.text import clean_line
 
+SIMILAR = "similar.html"  # beside the index
 HEIGHT = 100  # per cent of the tallest bar
 SHORT = {Status.MISSING: "–", Status.EXCUSED: "excused", Status.PENDING: "pending"}
 
@@ -72,6 +75,17 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Two submissions that are alike in structure, and where both are shown side by side."""
+
+    key: str
+    students: list[tuple[str, str]]  # each with its page, "" where it has none
+    shares: list[str]
+    like_solution: bool
+    link: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """A histogram of shares of points: counts, and heights in per cent of the tallest."""
 
@@ -90,7 +104,7 @@ class Index:
     total: Chart
     figures: Figures
     sections: list[str]
-    similar: str  # where the page of similar pairs is; "" where there is none
+    alike: list[Alike]
 
 
 @dataclass(frozen=True)
@@ -108,20 +122,23 @@ class Piece:
 class StudentPage:
     row: Row
     pieces: list[Piece]
+    alike: list[Alike]
 
 
 class Class:
     """Everything that the pages need of a gradebook, read once; reports one at a time."""
 
-    def __init__(self, book: Gradebook, policy: Policy) -> None:
+    def __init__(self, book: Gradebook, policy: Policy, alike: Sequence[Kept] = ()) -> None:
         self._book = book
         self._attempts = book.attempts()
         self.grades: Grades = grades(book, policy, self._attempts)
+        self._alike = sorted(alike, key=lambda pair: (pair.like_solution, -max(pair.share_left, pair.share_right)))
+        self._files = {student.id: page_of(place) for place, student in enumerate(self.grades.students)}
         self._of: dict[tuple[str, str], list[Attempt]] = {}
         for attempt in self._attempts:
             self._of.setdefault((attempt.student, attempt.slug), []).append(attempt)
 
-    def index(self, title: str, drawn: str, similar: str) -> Index:
+    def index(self, title: str, drawn: str) -> Index:
         found = figures(self._book, self.grades)
         columns = [
             Column(
@@ -136,7 +153,7 @@ class Class:
         in_need = {each.student for each in found.in_need}
         rows = [replace(row, in_need=row.student in in_need) for row in self.rows()]
         sections = sorted({row.section for row in rows if row.section})
-        return Index(clean_line(title), drawn, columns, rows, chart(found.total), found, sections, similar)
+        return Index(clean_line(title), drawn, columns, rows, chart(found.total), found, sections, self._pairs())
 
     def rows(self) -> list[Row]:
         return [self._row(place, student) for place, student in enumerate(self.grades.students)]
@@ -144,8 +161,7 @@ class Class:
     def _row(self, place: int, student: Student) -> Row:
         got, most = self.grades.total(student.id)
         return Row(
-            # Names of students are no names of files: theirs may hold anything.
-            file=f"students/{place + 1}.html",
+            file=page_of(place),
             student=clean_line(student.id),
             name=clean_line(student.name),
             section=clean_line(student.section),
@@ -192,7 +208,21 @@ class Class:
     def student(self, row: Row, student: str) -> StudentPage:
         """The page of one student, with the report of each submission that counts."""
         pairs = zip(row.cells, self.grades.rows[student], strict=True)
-        return StudentPage(row, [self._piece(cell, grade) for cell, grade in pairs])
+        return StudentPage(row, [self._piece(cell, grade) for cell, grade in pairs], self._pairs(student))
+
+    def _pairs(self, student: str | None = None) -> list[Alike]:
+        """Those of one student, or all."""
+        return [
+            Alike(
+                key=key_of(pair.exercise),
+                students=[(clean_line(each), self._files.get(each, "")) for each in (pair.left, pair.right)],
+                shares=[f"{100 * share:.0f} %" for share in (pair.share_left, pair.share_right)],
+                like_solution=pair.like_solution,
+                link=f"{SIMILAR}#{pair.anchor}" if pair.anchor else SIMILAR,
+            )
+            for pair in self._alike
+            if student is None or student in (pair.left, pair.right)
+        ]
 
     def _piece(self, cell: Cell, grade: Grade) -> Piece:
         report = self._report(grade)
@@ -204,6 +234,11 @@ class Class:
             tasks=tasks_of(report, instructor=True) if report and not problem else [],
             attempts=[told(each) for each in self._of.get((grade.student, grade.slug), [])],
         )
+
+
+def page_of(place: int) -> str:
+    """Names of students are no names of files: theirs may hold anything."""
+    return f"students/{place + 1}.html"
 
 
 def told(attempt: Attempt) -> tuple[str, str, str]:

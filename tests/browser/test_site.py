@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,7 +180,52 @@ def test_the_command_says_where_they_are(tmp_path: Path, capsys: pytest.CaptureF
     with Gradebook.open(tmp_path / "gradebook.sqlite") as book:
         book.enrol([Student("ada")])
         book.record(result("ada"))
-    options = ["--gradebook", str(tmp_path / "gradebook.sqlite"), "--similar", "../similar.html"]
+    options = ["--gradebook", str(tmp_path / "gradebook.sqlite")]
     assert main(["gradebook", "pages", "--out", str(tmp_path / "pages"), *options]) == 0
     assert "2 pages, for staff alone" in capsys.readouterr().out
-    assert 'href="../similar.html"' in (tmp_path / "pages/index.html").read_text()
+
+
+PAIR = {"exercise": "ex01_simulated", "share_left": 0.9, "share_right": 1.0, "like_solution": False, "anchor": "p1-1"}
+
+
+def similar(folder: Path, *pairs: tuple[str, str]) -> Path:
+    """What `dojo similar` leaves."""
+    page = folder / "similar.html"
+    page.write_text("<!doctype html><title>Pairs</title><article id=p1-1>both files</article>")
+    body = {"pairs": [{**PAIR, "left": left, "right": right} for left, right in pairs]}
+    (folder / "similar.json").write_text(json.dumps(body))
+    return page
+
+
+def test_pairs_that_are_alike_lead_to_both_students_and_to_both_files(browser: Browser, tmp_path: Path) -> None:
+    with Gradebook.open(tmp_path / "gradebook.sqlite") as book:
+        book.enrol([Student("ada"), Student(HOSTILE), Student("eve")])
+        write_site(book, Policy(), tmp_path / "out", "T", similar(tmp_path, ("ada", HOSTILE), ("ada", "gone")))
+    index = tmp_path / "out/index.html"
+    with shown(browser, index) as page:
+        page.get_by_text("2 pairs of submissions are alike").click()
+        ada = page.get_by_role("link", name="ada").first.get_attribute("href")
+    assert ada
+    with shown(browser, index.parent / ada) as page:
+        rows = page.locator("section[aria-labelledby=alike] tbody tr")
+        assert rows.count() == 2
+        assert HOSTILE in rows.first.inner_text()
+        assert "90 %" in rows.first.inner_text()
+        both = rows.first.get_by_role("link", name="both files").get_attribute("href")
+    assert both == "../similar.html#p1-1"
+    with shown(browser, index.parent / "similar.html") as page:
+        assert page.inner_text("#p1-1") == "both files"
+    eve = next(path for path in (tmp_path / "out/students").iterdir() if "<h1>eve<" in path.read_text())
+    assert "Alike" not in eve.read_text()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"pairs": [{"left": 3}]}', '{"pairs": [7]}'])
+def test_pairs_that_can_not_be_read_are_not_left_out_in_silence(tmp_path: Path, content: str) -> None:
+    page = similar(tmp_path, ("ada", "bob"))
+    (tmp_path / "similar.json").write_text(content)
+    with Gradebook.open(tmp_path / "gradebook.sqlite") as book, pytest.raises(UsageError, match="run it again"):
+        write_site(book, Policy(), tmp_path / "out", "T", page)
+    (tmp_path / "similar.json").unlink()
+    with Gradebook.open(tmp_path / "gradebook.sqlite") as book, pytest.raises(UsageError, match="run `dojo similar`"):
+        write_site(book, Policy(), tmp_path / "out", "T", page)
+    assert not (tmp_path / "out").exists()

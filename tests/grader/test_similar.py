@@ -23,6 +23,7 @@ from grader.catalog import Catalog, Exercise
 from grader.proof.plants import cases
 from grader.similar.disguise import Disguise, disguised, half_of
 from grader.similar.gather import work_of
+from grader.similar.kept import read_kept
 from grader.similar.overlaps import overlaps
 from grader.similar.pairs import Found, Rule, find_similar
 from grader.similar.prints import GRAM, given_to, printed
@@ -296,6 +297,9 @@ class TestCommand:
         rows = [line for line in lines if line and line[0] in ("ada", "dan")]
         assert [row[:2] for row in rows] == [["ada", "bob"], ["dan", "eve"]]
         assert "both like the solution" in out
+        kept = read_kept(page)
+        assert [[pair.left, pair.right] for pair in kept] == [["ada", "bob"], ["dan", "eve"]]
+        assert all(f'id="{pair.anchor}"' in page.read_text() for pair in kept)
         assert "fay" in next(line for line in out.splitlines() if "syntax error" in line)
         assert "cem" not in out
         html = page.read_text("utf-8")
