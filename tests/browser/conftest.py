@@ -11,13 +11,13 @@ import pytest
 
 from grader.page.render import render
 from grader.page.view import page_of
-from tests.browser.reports import FILES, REPORTS, drawn, hostile_report
+from tests.browser.reports import FILES, REPORTS, WITHHELD, drawn, hostile_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PAGES = ("accepted", "untouched", "mixed", "syntax error", "long")
+PAGES = ("accepted", "untouched", "mixed", "withheld", "syntax error", "long")
 
 
 @pytest.fixture(scope="module")  # while it runs, other tests would find its processes
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     pictures = drawn()
     for name in PAGES:
-        page = page_of(REPORTS[name], FILES, pictures, folder="exercises/ex01_double")
+        page = page_of(REPORTS.get(name, WITHHELD), FILES, pictures, folder="exercises/ex01_double")
         (folder / f"{name}.html").write_text(render(page), "utf-8")
     hostile = page_of(hostile_report(), FILES, instructor=True)
     (folder / "hostile.html").write_text(render(hostile), "utf-8")

@@ -86,6 +86,7 @@ REPORTS = {
     "public": report_of(task_of(1, PASS), suite="public"),
     "long": report_of(task_of(1, outcome(V.WRONG_ANSWER, Failure(LONG, LONG, LONG, LONG), LONG, LONG), title=LONG)),
 }
+WITHHELD = REPORTS["mixed"].for_student("The course shows them from 2026-03-01 23:59+00:00 on.")
 
 
 def hostile_report(text: str = MARKUP) -> Report:

@@ -65,6 +65,19 @@ def test_an_audit_of_accessibility_finds_nothing(browser: Browser, folder: Path,
             assert found.response["violations"] == [], found.generate_report()
 
 
+def test_words_of_hidden_tests_that_are_kept_back_are_nowhere_on_the_page(browser: Browser, folder: Path) -> None:
+    with shown(browser, folder / "withheld.html") as page:
+        page.evaluate(OPEN_ALL)
+        text, source = page.inner_text("body"), page.content()
+        assert "The course shows them from 2026-03-01 23:59+00:00 on." in text
+        assert page.locator("#task-5").count() == 1
+        for word in ("Doubling doubles", "3 at [0, 1]", "off by 27", "What is twice?", "IndexError", "CANARY"):
+            assert word not in source
+    with shown(browser, folder / "mixed.html") as page:
+        page.evaluate(OPEN_ALL)
+        assert "Doubling doubles" in page.inner_text("body")
+
+
 def test_the_themes_differ_and_paper_is_white(browser: Browser, folder: Path) -> None:
     seen = []
     for theme in THEMES:

@@ -427,6 +427,25 @@ def test_a_change_of_the_tests_renews_the_judge(course: Path, watch: Callable[..
 
 
 @needs_tmux
+def test_the_settings_of_the_course_count_from_the_moment_they_are_saved(
+    course: Path, watch: Callable[..., Pane]
+) -> None:
+    settings = course / "course.toml"
+    settings.write_text('[visibility]\ndefault = "public"\n')
+    (course / FILE).write_text(RIGHT.replace("2 * x", "3 * x"))
+    pane = watch("1")
+    pane.wait(r"✗ Doubling doubles[\s\S]*verdict in \d")
+    settings.write_text('[visibility]\ndefault = "hidden"\n')
+    pane.wait("the settings of the course changed: a new warm judge starts")
+    screen = pane.wait(r"verdict in \d", absent="Doubling doubles")
+    assert "1 of 3 points" in screen
+    settings.write_text('[visibilty]\ndefault = "hidden"\n')
+    pane.wait("'visibilty'")
+    pane.press("q")
+    assert pane.ended() == 0
+
+
+@needs_tmux
 def test_a_judge_that_dies_is_renewed_once_and_then_told(course: Path, watch: Callable[..., Pane]) -> None:
     (course / FILE).write_text(RIGHT)
     pane = watch("1")
