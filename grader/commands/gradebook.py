@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from grader.settings.policy import Policy
 
 FILE = "gradebook.sqlite"
+PAGES = Path("reports", "class")
 POLICY = course_settings.NAME
 EPILOG = "exit codes: 0 done, 2 wrong usage, or no gradebook that can be used, 3 it is damaged or the disk is full"
 
@@ -101,16 +102,17 @@ def export(path: str | None, policy: Policy, kind: str, missing_as_zero: bool, r
 @policy_options
 @click.option("--title", default="The class", metavar="TEXT", help="what stands above it")
 @click.option("--similar", metavar="FILE", help=f"a page of `dojo similar` (default: {PAGE}, where it is)")
-@click.option("--out", default="class", metavar="DIR", help="a folder for it alone (default: class)")
-def pages(path: str | None, policy: Policy, title: str, similar: str | None, out: str) -> int:
+@click.option("--out", metavar="DIR", help=f"a folder for it alone (default: {PAGES} of the course)")
+def pages(path: str | None, policy: Policy, title: str, similar: str | None, out: str | None) -> int:
     """Pages for an instructor: the class as a table, each student, hard tests."""
     from grader.site.write import write_site
 
+    folder = Path(out) if out else course().root / PAGES
     usual = course().root / PAGE
     alike = Path(similar) if similar else usual if usual.is_file() and beside(usual).is_file() else None
     with _read(path) as book:
-        count = write_site(book, policy, Path(out), title, alike)
-    print(f"{Path(out) / 'index.html'}   {count:,} pages, for staff alone: they name hidden tests")
+        count = write_site(book, policy, folder, title, alike)
+    print(f"{folder / 'index.html'}   {count:,} pages, for staff alone: they name hidden tests")
     return 0
 
 
