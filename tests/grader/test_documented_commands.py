@@ -161,7 +161,7 @@ def test_it_ends_as_it_should(command: str, request: pytest.FixtureRequest) -> N
     for made in (
         *root.glob("*-gradescope.zip"),
         *root.glob("handout"),
-    ):  # by the command before, which overwrites nothing
+    ):  # no file is overwritten
         shutil.rmtree(made) if made.is_dir() else made.unlink()
     command = command.replace("path/to/student", "class/ada")
     done = run(root, command)
