@@ -37,7 +37,8 @@ def open_in_jupyter(notebook: Path, root: Path) -> None:
     """Becomes the server, so that Ctrl-C and the exit code are its own."""
     sys.stdout.flush()
     words = command(notebook, root)
-    os.execv(words[0], words)
+    # As in the Makefile: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
+    os.execve(words[0], words, {"OMP_WAIT_POLICY": "PASSIVE", **os.environ})
 
 
 def _has(module: str) -> bool:
