@@ -267,7 +267,7 @@ def watch_training(sub, anchor, images, labels, table, settings):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.table = nn.Parameter(table.cpu())
+            self.table = nn.Parameter(table.cpu().clone())
             self.inner = nn.Sequential(nn.Identity())
 
         def forward(self, x):
@@ -645,7 +645,7 @@ def watch_predicting(sub, anchor, images, table, keywords, breaks_at):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.table = nn.Parameter(table.cpu())
+            self.table = nn.Parameter(table.cpu().clone())
             self.norm = nn.BatchNorm1d(table.shape[1])
             self.frozen = nn.Sequential(nn.Dropout(0.5), nn.Identity())
 
