@@ -108,9 +108,8 @@ def _read(path: Path) -> Any:
         return jupytext.read(path)
     except Exception as error:  # noqa: BLE001 - whatever a parser says of a damaged file
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(
-            f"'{path}' is no notebook: {said}; --fresh keeps it under another name and begins anew"
-        ) from None
+        remedy = "FRESH=1 (--fresh) keeps it under another name and begins anew"
+        raise UsageError(f"'{path}' is no notebook: {said}; {remedy}") from None
 
 
 def _sync(pair: Pair) -> None:

@@ -264,7 +264,7 @@ def test_a_damaged_notebook_is_told_and_left_alone(toy: Exercise, capsys: pytest
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "ex01_double.ipynb' is no notebook: " in err
-    assert "--fresh keeps it" in err
+    assert "FRESH=1 (--fresh) keeps it" in err
     assert pair.notebook.read_text() == '{"cells": ['
     assert main(["lesson", "1", "--no-open", "--fresh"]) == DONE
     assert pair.notebook.with_suffix(".1.ipynb").read_text() == '{"cells": ['
