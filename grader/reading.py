@@ -45,8 +45,8 @@ class Reading:
     def not_graded(self) -> str:
         """What to say to whoever wants points for it."""
         return (
-            f"lesson {self.key} is for reading, and has no points: `make lesson EX={self.key}` opens it as a notebook, "
-            f"`make read EX={self.key}` shows it in the terminal"
+            f"lesson {self.key} is for reading, and has no points: `make lesson EX={self.key}` opens it, "
+            f"`make read EX={self.key}` shows it here"
         )
 
 

@@ -73,7 +73,7 @@ def list_() -> int:
     """The exercises and their points."""
     catalog = course()
     for reading in catalog.readings:
-        print(f"{reading.key:>5}  {reading.slug:<24} for reading  {reading.title}: `make lesson EX={reading.key}`")
+        print(f"{reading.key:>5}  {reading.slug:<24} {'to read':>10}  {reading.title}: `make lesson EX={reading.key}`")
     for exercise in catalog.exercises:
         bonus = f", and {exercise.bonus_points:g} as a bonus" if exercise.bonus_points else ""
         print(f"{exercise.key:>5}  {exercise.slug:<24} {exercise.max_points:>3g} points  {exercise.title}{bonus}")

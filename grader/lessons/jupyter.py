@@ -19,8 +19,8 @@ def require(key: str, opened: bool) -> None:
     missing += [] if not opened or any(map(_has, SERVERS)) else [SERVERS[0]]
     if missing:
         raise UsageError(
-            f"a notebook needs {' and '.join(missing)}: `make lesson EX={key}` installs what is missing, and so does "
-            f"`pip install {' '.join(missing)}`; `make read EX={key}` shows the lesson in the terminal"
+            f"a notebook needs {' and '.join(missing)}: `make lesson EX={key}` installs that, and so does "
+            f"`pip install {' '.join(missing)}`; `make read EX={key}` shows the lesson here"
         )
 
 

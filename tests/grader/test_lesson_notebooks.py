@@ -318,7 +318,7 @@ def test_what_is_missing_is_one_line(
     assert main(arguments) == USAGE
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith(f"dojo: a notebook needs {missing}: `make lesson EX=1` installs what is missing")
+    assert err.startswith(f"dojo: a notebook needs {missing}: `make lesson EX=1` installs that")
     assert not (course / "notebooks").exists()
 
 
@@ -347,15 +347,15 @@ def test_lesson_0_is_read_and_opened(reading: Reading, name: str, capsys: pytest
 def test_lesson_0_is_no_exercise(reading: Reading, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "0"]) == USAGE
     assert capsys.readouterr().err == (
-        "dojo: lesson 0 is for reading, and has no points: `make lesson EX=0` opens it as a notebook, "
-        "`make read EX=0` shows it in the terminal\n"
+        "dojo: lesson 0 is for reading, and has no points: `make lesson EX=0` opens it, "
+        "`make read EX=0` shows it here\n"
     )
 
 
 def test_the_list_says_that_lesson_0_is_for_reading(reading: Reading, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == DONE
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "    0  lesson00_basics          for reading  The basics: `make lesson EX=0`"
+    assert first == "    0  lesson00_basics             to read  The basics: `make lesson EX=0`"
     assert second.split()[:2] == ["1", "ex01_double"]
     assert [each.key for each in Catalog(reading.root).exercises] == ["1"]
 
