@@ -617,7 +617,7 @@ def test_what_a_preact_resnet18_gives_in_training_mode(submission, rng):
 
 @pytest.mark.task(3)
 def test_gradients_reach_every_parameter_of_a_preact_resnet18(submission, rng):
-    """After a backward pass each of the 53 parameters has a gradient other than 0."""
+    """After a backward pass each of the 54 parameters has a gradient other than 0."""
     base, x, slope = draw(rng, 9973), draw(rng, 1, 3, 6, 5), draw(rng, 1, 10)
     got = ask(submission, Net("preact_resnet18"), base, x, slope=slope, note=", then backward")
     silent = [name for (name, _), largest in zip(got["parameters"], got["largest"], strict=True) if not largest > 0]
