@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 # Channels of the convolutions of each net, and "M" for a max-pool: table 1 of the paper, columns A, B, D and E.
-VGG: dict[str, list[int | str]] = {
-    "VGG11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
-    "VGG13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
-    "VGG16": [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"],
-    "VGG19": [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4, "M"],
+VGG: dict[str, str] = {
+    "VGG11": "64 M 128 M 256 256 M 512 512 M 512 512 M",
+    "VGG13": "64 64 M 128 128 M 256 256 M 512 512 M 512 512 M",
+    "VGG16": "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M",
+    "VGG19": "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M",
 }
 
 # Accuracies in percent. DenseNet121 is densenet_cifar(growth=32), ResNet18 that of exercise 7.

@@ -223,31 +223,26 @@ def run_net(sub, name, arguments, keywords, due, base, x, training, slope):
     return report
 
 
-def check_layout(got: dict[str, Any], due: Judge) -> None:
+def check_layout(got: dict[str, Any], net: Net, due: Judge) -> None:
     """The first parameter or buffer that is not the one that is due, by its shape."""
     for kind, shapes in (("parameter", due.parameters), ("buffer", due.buffers)):
+        mine = got[f"{kind}s"]
         rows = [(name, list(value.shape)) for name, value in shapes.items()]
-        for place, (mine, (name, shape)) in enumerate(zip_longest(got[f"{kind}s"], rows, fillvalue=("", None)), 1):
+        for place, ((own, has), (name, shape)) in enumerate(zip_longest(mine, rows, fillvalue=("", None)), 1):
             check(
-                mine[1] == shape,
-                expected=f"{kind} {place} of {len(rows)}: {name} {shape}"
-                if name
-                else f"no more than {len(rows)} {kind}s",
-                got=f"{len(got[f'{kind}s'])} {kind}s" if None in (mine[1], shape) else f"'{mine[0]}' {mine[1]}",
-                hint=layout_hint(name, mine[1], shape),
+                has == shape,
+                expected=f"{kind} {place} of {len(rows)}: {name} {shape}" if name else f"{len(rows)} {kind}s",
+                got=f"{len(mine)} {kind}s" if None in (has, shape) else f"'{own}' {has}, of {len(mine)}",
+                hint=OTHER_SIZES if has and shape and len(has) == len(shape) else LAYERS[net.name],
             )
 
 
-def layout_hint(name: str, mine: list[int] | None, due: list[int] | None) -> str:
-    if mine is None or due is None:
-        return "Print the name and shape of each of net.named_parameters(). Which layer is missing, or one too many?"
-    if name.endswith("bias") and "conv" in name:
-        return "What does a VGG's convolution add to each channel? Look at the rules: it is not so in the other nets."
-    if len(mine) == len(due):
-        return (
-            "Is it the turn of another layer, or this one with other sizes? What decides its channels and kernel here?"
-        )
-    return "Layers are registered in the order in which they are assigned, or listed. What comes here by the rules?"
+OTHER_SIZES = "Is it another layer's turn, or this one with other sizes? What decides its channels and its kernel here?"
+LAYERS = {  # where another kind of parameter comes than is due
+    "vgg": "A number of the list makes four parameters: weight and bias of a convolution, and of a BN. And yours?",
+    "preact_resnet18": "Something before is missing, or too many: a BN on the stem, on a shortcut, at the end? Print all.",
+    "densenet_cifar": "Something before is missing, or too many: a BN, a bias, a transition? Print all names and shapes.",
+}
 
 
 # Measured on the reference on a CPU: see SMALL and LARGE. A wrong layer changes outputs by a hundredth and more.
@@ -266,7 +261,7 @@ def ask(submission, net: Net, base, x, *, training=False, slope=None, zeros=(), 
     call = f"{net}(x of shape {list(x.shape)}), in {'training' if training else 'evaluation'} mode{note}"
     arguments = net.name, list(net.arguments), dict(net.keywords), due, base, x, training, slope
     got = submission.run(run_net, *arguments, call=call)
-    check_layout(got, layout)
+    check_layout(got, net, layout)
     return got
 
 
@@ -303,7 +298,7 @@ def check_gradients(submission, rng, net: Net, size) -> None:
 
 def check_layers(submission, net: Net, count: int | None = None) -> None:
     got = submission.run(look_at_net, net.name, list(net.arguments), dict(net.keywords), call=str(net))
-    check_layout(got, net.layout())
+    check_layout(got, net, net.layout())
     if count is not None:
         mine = sum(math.prod(shape) for _, shape in got["parameters"])
         hint = "Which layer has more or fewer weights than in the README's table?"
@@ -335,7 +330,10 @@ def count_of_layers(sub, sizes, frozen, options):
         list(net.parameters())[place].requires_grad_(False)
     before = [value.requires_grad for value in net.parameters()]
     counts = [sub.count_parameters(net, **each) for each in options]
-    return {"counts": counts, "unchanged": before == [value.requires_grad for value in net.parameters()]}
+    return {
+        "counts": counts if len(counts) > 1 else counts[0],
+        "unchanged": before == [value.requires_grad for value in net.parameters()],
+    }
 
 
 def layer_sizes(rng: torch.Generator) -> tuple[list[int], list[int]]:
@@ -353,7 +351,7 @@ def test_weights_and_biases_add_up(submission, rng):
     sizes, counts = layer_sizes(rng)
     got = submission.run(count_of_layers, sizes, [], [{}], call=COUNT)
     hint = "Six tensors: weight and bias of each layer. How many numbers are in each? Running statistics are buffers."
-    check_equal(got["counts"], [sum(counts)], what="the count, in a list", hint=hint)
+    check_equal(got["counts"], sum(counts), what="the count", hint=hint)
 
 
 @pytest.mark.task(1)
@@ -373,9 +371,7 @@ def test_only_trainable_ones_on_request(submission, rng):
     due = sum(count for place, count in enumerate(counts) if place not in frozen)
     call = f"{COUNT[:-1]}, trainable_only=True), three of six frozen"
     got = submission.run(count_of_layers, sizes, frozen, [{"trainable_only": True}], call=call)
-    check_equal(
-        got["counts"], [due], what="the count, in a list", hint="Which attribute tells that a parameter is frozen?"
-    )
+    check_equal(got["counts"], due, what="the count", hint="Which attribute tells that a parameter is frozen?")
     hint = "To count is to look. Which statement changes requires_grad?"
     check_equal(got["unchanged"], True, what="requires_grad is as it was", hint=hint)
 
@@ -605,7 +601,7 @@ def test_what_the_shortcuts_carry(submission, rng):
 @pytest.mark.parametrize("size", [(2, 5, 9), (1, 1, 1)], ids=["several pixels", "one pixel"])
 def test_what_a_preact_resnet18_gives(submission, rng, size):
     """In evaluation mode, for images of any size, down to a single pixel."""
-    hint = "Write down what is done to x, layer by layer, in one block. BN and ReLU come before each 3×3 convolution."
+    hint = "Write down what is done to x in a block, layer by layer. What comes before a convolution, and which has the stride?"
     check_output(submission, rng, Net("preact_resnet18", (5,)), size, hint, close=LARGE)
 
 
@@ -639,7 +635,7 @@ DENSE = [
 @pytest.mark.task(4)
 @pytest.mark.parametrize("net", [case.values[0] for case in DENSE], ids=str)
 def test_the_layers_of_a_densenet(submission, net):
-    """Each layer sees all channels before it; a transition halves them, rounded down; none ends the last block."""
+    """Each layer sees all channels before it; a transition halves them, rounded down; none follows the last block."""
     check_layers(submission, net)
 
 
@@ -837,7 +833,7 @@ def test_accuracies_go_upwards(submission):
 def test_the_published_models_are_the_default(submission):
     """None stands for the four published models, with these names, parameters and accuracies."""
     changed = [("VGG16", 14_728_266, 92.64), ("ResNet18", 11_173_962, 93.9), *PUBLISHED[2:]]
-    call = PLOT.format("path") + ", for rows = None, for the four published models, and for three of them with another"
+    call = PLOT.format("path") + ", for rows = None, for the four published models, and for other ones"
     default, published, other = charts_of(submission, [None, PUBLISHED, changed], call)
     hint = "Which rows are drawn for None? They are in the lesson: four names with their parameters and accuracies."
     got = "another picture for None than for the published rows"

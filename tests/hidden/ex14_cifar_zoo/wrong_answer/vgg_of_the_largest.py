@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 # Channels of the convolutions of each net, and "M" for a max-pool: table 1 of the paper, columns A, B, D and E.
-VGG: dict[str, list[int | str]] = {
-    "VGG11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
-    "VGG13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
-    "VGG16": [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"],
-    "VGG19": [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4, "M"],
+VGG: dict[str, str] = {
+    "VGG11": "64 M 128 M 256 256 M 512 512 M 512 512 M",
+    "VGG13": "64 64 M 128 128 M 256 256 M 512 512 M 512 512 M",
+    "VGG16": "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M",
+    "VGG19": "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M",
 }
 
 # Accuracies in percent. DenseNet121 is densenet_cifar(growth=32), ResNet18 that of exercise 7.
@@ -47,14 +47,14 @@ def vgg(config: str | Sequence[int | str], num_classes: int = 10) -> nn.Module:
     if isinstance(config, str):
         if config not in VGG:
             raise ValueError(f"config must be a list or one of {', '.join(VGG)}, not '{config}'")
-        config = VGG[config]
+        config = VGG[config].split()
     model, channels = nn.Sequential(), 3
     for entry in config:
-        if isinstance(entry, int):
-            model.extend([nn.Conv2d(channels, entry, 3, padding=1), nn.BatchNorm2d(entry), nn.ReLU()])
-            channels = entry
+        if entry == "M":
+            model.append(nn.MaxPool2d(2))
         else:
-            model.append(nn.MaxPool2d(2))  # "M"
+            inputs, channels = channels, int(entry)
+            model.extend([nn.Conv2d(inputs, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()])
     return model.extend([nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)])
 
 
