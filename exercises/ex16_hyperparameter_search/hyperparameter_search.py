@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
 
 Config = dict[str, Any]  # a value for each hyper-parameter: {"lr": 0.1, "width": 32}
 Row = dict[str, Any]  # what is known of a trial, as plain data
-Objective = Callable[[Config, Callable[[float], None]], dict[str, Any]]  # objective(config, report) -> results
+Objective = Callable[[Config, Callable[[Any], None]], dict[str, Any]]  # objective(config, report) -> results
 
 
 class Hopeless(Exception):

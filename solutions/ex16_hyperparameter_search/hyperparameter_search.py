@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
 
 Config = dict[str, Any]  # a value for each hyper-parameter: {"lr": 0.1, "width": 32}
 Row = dict[str, Any]  # what is known of a trial, as plain data
-Objective = Callable[[Config, Callable[[float], None]], dict[str, Any]]  # objective(config, report) -> results
+Objective = Callable[[Config, Callable[[Any], None]], dict[str, Any]]  # objective(config, report) -> results
 
 
 class Hopeless(Exception):
@@ -120,8 +121,10 @@ def run_trial(config: Config, objective: Objective, hopeless: Callable[[list[flo
     # BEGIN SOLUTION task 3: the row of one trial
     values: list[float] = []
 
-    def report(value: float) -> None:
-        values.append(float(value))  # a tensor's number, and not the tensor with its graph
+    def report(value: float | torch.Tensor) -> None:
+        if isinstance(value, torch.Tensor):
+            value = value.item()  # its number, without its graph and its device
+        values.append(float(value))
         if hopeless(values):
             raise Hopeless
 
@@ -229,13 +232,12 @@ def plot_trade_offs(rows: Sequence[Row], path: str | os.PathLike) -> None:
     # BEGIN SOLUTION task 7: every trial a dot, and a ring around those of the front
     names = "parameters", "accuracy", "seconds"
     sizes, accuracies, seconds = zip(*([row[name] for name in names] for row in complete(rows, names)), strict=True)
-    figure = Figure(layout="constrained")
-    axes = figure.add_subplot(xscale="log", xlabel="parameters", ylabel="accuracy")
+    figure = Figure()  # not pyplot's, which lasts until it is closed
+    axes = figure.add_subplot(xscale="log", xlabel="parameters", ylabel="accuracy", title="Pareto front: ringed")
     dots = axes.scatter(sizes, accuracies, c=seconds)
     figure.colorbar(dots, label="seconds")
     front = pareto_front(rows)
     at = [row["parameters"] for row in front], [row["accuracy"] for row in front]
-    axes.scatter(*at, s=150, facecolors="none", edgecolors="red", label="Pareto front")
-    axes.legend()
+    axes.scatter(*at, s=150, facecolors="none", edgecolors="red")
     figure.savefig(path, format="png")  # with a format the path is taken as it is; without, ".png" may be added to it
     # END SOLUTION
