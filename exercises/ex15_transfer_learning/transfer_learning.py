@@ -27,7 +27,7 @@ class FrozenBackbone(nn.Module):
         super().__init__()
         raise NotImplementedError("task 1: nothing in here is to be trained")
 
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002 the mode is asked for, and not granted
+    def train(self, mode: bool = True) -> Self:
         """What `nn.Module.train` calls for each module inside of a module, and `nn.Module.eval` too, with False."""
         raise NotImplementedError("task 1: stay in evaluation mode, whoever asks for another one")
 

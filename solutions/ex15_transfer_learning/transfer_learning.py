@@ -30,10 +30,11 @@ class FrozenBackbone(nn.Module):
         self.eval()
         # END SOLUTION
 
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002 the mode is asked for, and not granted
+    def train(self, mode: bool = True) -> Self:
         """What `nn.Module.train` calls for each module inside of a module, and `nn.Module.eval` too, with False."""
         # BEGIN SOLUTION task 1: stay in evaluation mode, whoever asks for another one
-        return super().train(False)  # requires_grad_ stops no BatchNorm: its running statistics are no parameters
+        del mode  # asked for, and not granted: requires_grad_ stops no BatchNorm, whose statistics are no parameters
+        return super().train(False)
         # END SOLUTION
 
     def forward(self, images: Tensor) -> Tensor:

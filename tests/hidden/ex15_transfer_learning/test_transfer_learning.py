@@ -325,6 +325,7 @@ def head_on_top(sub, state, images, weight, slope):
 
     torch.backends.cudnn.allow_tf32 = False
     body = nn.Sequential(nn.Conv2d(2, 3, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(3), nn.Tanh())
+    body.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten()])
     for value, name in zip(body.state_dict().values(), ("conv.weight", "bn.weight", "bn.bias"), strict=False):
         value.copy_(state[name])
     body[1].running_mean.copy_(state["bn.running_mean"])
@@ -869,3 +870,75 @@ def test_fine_tuning_a_head_that_is_not_there(submission, rng, nested, head):
     hint = "What does assigning to a name do that is not there? Which names are there?"
     ask_it = {"head": head}
     check_raises(ValueError, ask, submission, "fine_tune", task, ask_it, nested=nested, mentions=(head,), hint=hint)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tasks 2 and 3: what it is good for
+# ---------------------------------------------------------------------------------------------------------------------
+
+IMAGES, HELD_BACK, UPSIDE_DOWN = 50, 500, 180.0
+PRETRAINED = Path(__file__).with_name("backbone.json")  # of a net that knows upright digits: see pretrain.py
+BUDGETS: dict[str, dict[str, Any]] = {  # as many steps as a training from scratch that is compared with them
+    "linear_probe": {"epochs": 20, "lr": 0.02, "batch_size": 10},
+    "fine_tune": {"epochs": 20, "backbone_lr": 0.02, "head_lr": 0.1, "batch_size": 10, "freeze_epochs": 5},
+}
+
+
+def learn_digits(sub, name, state, images, labels, held_back, settings):
+    """Logits of images whose labels never come here."""
+    import torch
+    from torch import nn
+
+    net = nn.Sequential()
+    for place, (inside, outside) in enumerate(((1, 8), (8, 16), (16, 32))):
+        net.add_module(f"conv{place}", nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False))
+        net.add_module(f"bn{place}", nn.BatchNorm2d(outside))
+        net.add_module(f"relu{place}", nn.ReLU())
+    net.add_module("pool", nn.AdaptiveAvgPool2d(2))
+    net.add_module("flat", nn.Flatten())
+    net.add_module("fc", nn.Linear(128, 10))
+    net.load_state_dict(state)
+    learned = getattr(sub, name)(net, images, labels, 10, **settings, device=images.device)
+    if not isinstance(learned, nn.Module):
+        return learned
+    with torch.no_grad():
+        return learned.eval()(held_back)
+
+
+def check_worth(submission, rng, secret_seed, exercise, device, measure, name: str, hint: str) -> None:
+    drawn = digits(secret_seed(f"digits for {name}"), IMAGES, HELD_BACK, (UPSIDE_DOWN,), UPSIDE_DOWN)
+    (train,), test = drawn.train, drawn.test
+    images, labels, held_back, truth = map(torch.from_numpy, (train.images, train.targets, test.images, test.targets))
+    rows = json.loads(PRETRAINED.read_text("utf-8"))
+    state = {key: torch.tensor(row["values"]).reshape(row["shape"]) for key, row in rows.items()}
+    settings = BUDGETS[name] | {"seed": int(torch.randint(1 << 31, (), generator=rng))}
+    told = ", ".join(f"{key}={value}" for key, value in BUDGETS[name].items())
+    call = f"{name}(a net that knows upright digits, {IMAGES} digits upside down, labels, 10, {told}, …)"
+    got = submission.run(learn_digits, name, state, images[:, None], labels, held_back[:, None], settings, call=call)
+    check_tensor(got, torch.zeros(HELD_BACK, 10), atol=torch.inf, what="the logits")
+    right = int((got.argmax(1) == truth).sum())
+    key = f"{name}_{device}" if f"{name}_{device}" in exercise.thresholds else f"{name}_cpu"
+    needed = exercise.thresholds[key]
+    measure(key, right / HELD_BACK, of=HELD_BACK, budget=f"{IMAGES} digits upside down, {told}")
+    check(
+        right / HELD_BACK >= needed,
+        expected=f"at least {100 * needed:.1f} % of {HELD_BACK} other digits upside down right",
+        got=f"{100 * right / HELD_BACK:.1f} %",
+        hint=hint,
+    )
+
+
+@pytest.mark.task(2)
+@pytest.mark.training
+def test_a_probe_beats_training_from_scratch(submission, rng, secret_seed, exercise, device, measure):
+    """With fifty images of a related task, a linear layer on pretrained features is better than a whole new net."""
+    hint = "Are these the features of the pretrained net? Do the labels belong to them, and does the loss fall?"
+    check_worth(submission, rng, secret_seed, exercise, device, measure, "linear_probe", hint)
+
+
+@pytest.mark.task(3)
+@pytest.mark.training
+def test_fine_tuning_beats_training_from_scratch(submission, rng, secret_seed, exercise, device, measure):
+    """With fifty images of a related task, a pretrained net that goes on learning is better than a new one."""
+    hint = "Does the training begin with the pretrained weights and running statistics, and in which mode does it end?"
+    check_worth(submission, rng, secret_seed, exercise, device, measure, "fine_tune", hint)

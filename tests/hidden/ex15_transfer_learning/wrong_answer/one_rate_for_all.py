@@ -19,9 +19,10 @@ class FrozenBackbone(nn.Module):
         self.backbone = backbone.requires_grad_(False)
         self.eval()
 
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002 the mode is asked for, and not granted
+    def train(self, mode: bool = True) -> Self:
         """What `nn.Module.train` calls for each module inside of a module, and `nn.Module.eval` too, with False."""
-        return super().train(False)  # requires_grad_ stops no BatchNorm: its running statistics are no parameters
+        del mode  # asked for, and not granted: requires_grad_ stops no BatchNorm, whose statistics are no parameters
+        return super().train(False)
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, …] -> features [B, d], without a graph. Of [B, d, h, w], the mean over all places."""

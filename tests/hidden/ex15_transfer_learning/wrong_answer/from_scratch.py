@@ -1,4 +1,4 @@
-"""The copy is made anew layer by layer, with new weights: nothing is left of the pretraining."""
+"""Every layer begins anew, and nothing is left of the pretraining: this is training from scratch."""
 
 import copy
 from typing import Self
@@ -19,9 +19,10 @@ class FrozenBackbone(nn.Module):
         self.backbone = backbone.requires_grad_(False)
         self.eval()
 
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002 the mode is asked for, and not granted
+    def train(self, mode: bool = True) -> Self:
         """What `nn.Module.train` calls for each module inside of a module, and `nn.Module.eval` too, with False."""
-        return super().train(False)  # requires_grad_ stops no BatchNorm: its running statistics are no parameters
+        del mode  # asked for, and not granted: requires_grad_ stops no BatchNorm, whose statistics are no parameters
+        return super().train(False)
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, …] -> features [B, d], without a graph. Of [B, d, h, w], the mean over all places."""
@@ -148,10 +149,13 @@ def fine_tune(
     backbone = list(tuned.parameters())  # of all layers but the head, which is not there yet
     linear = zero_head(model.get_submodule(head).in_features, num_classes).to(device)
     tuned.set_submodule(head, linear)
-    groups = [{"params": backbone, "lr": backbone_lr}, {"params": list(linear.parameters()), "lr": head_lr}]
+    groups = [
+        {"params": backbone, "lr": head_lr if backbone_lr else 0.0},
+        {"params": list(linear.parameters()), "lr": head_lr},
+    ]
     optimizer = torch.optim.SGD(groups, momentum=0.9)
     for epoch in range(epochs):
-        frozen = epoch < freeze_epochs
+        frozen = freeze_epochs == epochs
         tuned.train(not frozen)
         for parameter in backbone:
             parameter.requires_grad_(not frozen)
