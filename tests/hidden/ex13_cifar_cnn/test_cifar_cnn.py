@@ -904,27 +904,33 @@ class Budget(NamedTuple):
         return f"{self.images:,} images, {self.epochs} epochs, lr {self.lr}, batches of {self.batch_size}"
 
 
-BUDGETS = {"cpu": Budget(1_000, 6, 3e-3, 25), "cuda": Budget(50_000, 12, 2e-3, 100)}
+# On a CPU a few seconds have to do: with many small steps, and behind a layer that makes the images' contrast larger,
+# because the network as PyTorch initialises it begins with logits that hardly depend on the image.
+BUDGETS = {"cpu": Budget(1_000, 5, 2e-3, 10), "cuda": Budget(50_000, 12, 2e-3, 100)}
 HELD_BACK = 2000  # images that the accuracy is counted on
 
 
-def train_and_answer(sub, images, labels, held_back, contours, settings):
+# Generated images are tinted with a colour of their class, or a few seconds would not be enough for them either.
+COLOURS = [(0, 0, 0), (2, 2, 2), (2, 0, 0), (0, 2, 0), (0, 0, 2), (2, 2, 0), (2, 0, 2), (0, 2, 2), (2, 1, 0), (1, 1, 1)]
+
+
+def tinted(images: Tensor, colours: Tensor) -> Tensor:
+    """uint8 images [N, 3, 32, 32], two fifths of each in its own colour of [N, 3]."""
+    return (0.6 * images + 0.4 * colours[:, :, None, None]).round().to(torch.uint8)
+
+
+def train_and_answer(sub, images, labels, held_back, contrast, settings):
     """Logits of images whose labels never come here."""
     import torch
     from torch import nn
 
-    class Contours(nn.Module):
-        """How much neighbours differ in colour, across and down: [B, 3, 32, 32] -> the same shape, without weights."""
-
+    class Contrast(nn.Module):
         def forward(self, x):
-            x = nn.functional.pad(nn.functional.avg_pool2d(x, 3, 1, 1), (1, 1, 1, 1), mode="replicate")
-            across = (x[:, :, 1:-1, 2:] - x[:, :, 1:-1, :-2]).norm(dim=1)
-            down = (x[:, :, 2:, 1:-1] - x[:, :, :-2, 1:-1]).norm(dim=1)
-            return torch.stack([across, down, across + down], dim=1)
+            return (x - 0.5) * 8
 
     torch.manual_seed(settings["seed"])
     net = sub.CNN()
-    net = nn.Sequential(Contours(), net) if contours else net
+    net = nn.Sequential(Contrast(), net) if contrast else net
     result = sub.train(net, images, labels, **settings, device=images.device)
     trained = result[0] if isinstance(result, tuple) and result else result
     if not isinstance(trained, nn.Module):
@@ -950,8 +956,10 @@ def test_the_accuracy_on_unseen_images_is_high_enough(submission, rng, secret_se
     settings = {"epochs": budget.epochs, "lr": budget.lr, "batch_size": budget.batch_size}
     call = f"train(CNN(), images, labels, {', '.join(f'{name}={value}' for name, value in settings.items())}, …)"
     settings["seed"] = int(torch.randint(1 << 31, (), generator=rng))
-    contours = found.name == "generated"
-    got = submission.run(train_and_answer, images, labels, held_back, contours, settings, call=call)
+    if found.name == "generated":
+        colours = 127.5 * torch.tensor(COLOURS)[torch.randperm(10, generator=rng)]
+        images, held_back = tinted(images, colours[labels]), tinted(held_back, colours[truth])
+    got = submission.run(train_and_answer, images, labels, held_back, where == "cpu", settings, call=call)
     shaped = type(got) is Tensor and got.shape == (HELD_BACK, 10) and got.dtype == torch.float32
     check_tensor(got, got.nan_to_num() if shaped else torch.zeros(HELD_BACK, 10), what="the logits")
     right, needed = int((got.argmax(1) == truth).sum()), exercise.thresholds[key]
