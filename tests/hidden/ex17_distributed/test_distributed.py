@@ -489,93 +489,6 @@ def test_the_group_is_left_after_an_exception(submission):
     check_equal(got[0], ["ArithmeticError: in the block", False], what="the exception, is_initialized", hint=hint)
 
 
-def by_torchrun(sub, size):
-    import os
-    import sys
-
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    def rank(*_):
-        import torch
-        import torch.distributed as dist
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        try:
-            with sub.process_group("gloo", timeout=60.0) as pair:
-                total = torch.tensor([1.0 + 10 * pair[0]])
-                dist.all_reduce(total)
-            return [*pair, total.item()]
-        except BaseException as error:  # noqa: BLE001 raised below
-            return [type(error).__name__, str(error)]
-
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
-    sub.process_group  # noqa: B018 imported now, and not by each rank
-    errors = os.dup(2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    try:
-        local = {"rdzv_backend": "c10d", "rdzv_endpoint": "127.0.0.1:0", "local_addr": "127.0.0.1", "run_id": "dojo"}
-        quick = {"max_restarts": 0, "monitor_interval": 0.02, "start_method": "fork"}
-        config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=size, **local, **quick)
-        answers = elastic_launch(config, rank)()
-    finally:
-        os.dup2(errors, 2)
-    for answer in answers.values():
-        if type(answer[0]) is str:
-            raise (
-                NotImplementedError(answer[1])
-                if answer[0] == "NotImplementedError"
-                else RuntimeError(": ".join(answer))
-            )
-    return [answers[number] for number in range(size)]
-
-
-@pytest.mark.task(1)
-def test_torchrun_itself_starts_them(submission):
-    """torchrun keeps the store where the ranks meet in its own process, and tells them so in the environment."""
-    call = "torchrun --nproc-per-node=2 of: with process_group() as (rank, world_size): dist.all_reduce(…)"
-    got = submission.run(by_torchrun, 2, call=call)
-    hint = "init_process_group reads more of torchrun's variables than the five. Does anything of yours open the port?"
-    check_equal(got, [[0, 2, 12.0], [1, 2, 12.0]], what="rank, world_size and the sum, on both ranks", hint=hint)
-
-
-def wait_in_vain(sub, rank, timeout, sleeper):
-    import time
-
-    import torch
-    import torch.distributed as dist
-
-    try:
-        with sub.process_group("gloo", timeout=timeout):
-            dist.barrier()
-            if rank == sleeper:
-                time.sleep(600)
-            dist.all_reduce(torch.ones(1))
-    except NotImplementedError:
-        raise
-    except Exception as error:  # noqa: BLE001 which one it is depends on where it is noticed
-        return [type(error).__name__, dist.is_initialized()]
-    return ["no exception", dist.is_initialized()]
-
-
-@pytest.mark.task(1)
-def test_a_rank_that_never_comes_is_not_waited_for(submission):
-    """One of two processes was never started: the other one raises when the timeout is over."""
-    call = f"with process_group(timeout={SHORT}): … on 2 ranks, of which the second is never started"
-    got = started(submission, wait_in_vain, 2, SHORT, 1, call=call, absent=1, watched=[0])
-    hint = "How long does init_process_group wait for the others, and which argument says so?"
-    check(got[0][0] != "no exception", expected="an exception on rank 0", got="none", hint=hint)
-
-
-@pytest.mark.task(1)
-def test_a_rank_that_says_nothing_is_not_waited_for(submission):
-    """A rank that hangs keeps its connections open, and looks like one that computes: only the time tells."""
-    call = f"with process_group(timeout={SHORT}): dist.all_reduce(…) on rank 0, while rank 1 sleeps"
-    got = started(submission, wait_in_vain, 2, SHORT, 1, call=call, watched=[0])
-    hint = "torch waits for 30 minutes by default. timedelta(5) are five days."
-    check(got[0][0] != "no exception", expected="an exception on rank 0", got="none", hint=hint)
-    check_equal(got[0][1], False, what="dist.is_initialized() afterwards", hint="Is the group left after that, too?")
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Task 4: run_data_parallel
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1009,3 +922,95 @@ def test_after_a_failure_a_process_can_train_again(submission, rng):
     due, _ = in_one_process(given["start"], *given["data"], given["settings"])
     hint = "What of the first training is still there when the second one begins?"
     check_state(got[0]["state"], due, "after the second training", hint)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Task 1, what takes longer: torchrun itself, and waiting in vain
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def by_torchrun(sub, size):
+    import os
+    import sys
+
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    def rank(*_):
+        import torch
+        import torch.distributed as dist
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            with sub.process_group("gloo", timeout=60.0) as pair:
+                total = torch.tensor([1.0 + 10 * pair[0]])
+                dist.all_reduce(total)
+            return [*pair, total.item()]
+        except BaseException as error:  # noqa: BLE001 raised below
+            return [type(error).__name__, str(error)]
+
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+    sub.process_group  # noqa: B018 imported now, and not by each rank
+    errors = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        local = {"rdzv_backend": "c10d", "rdzv_endpoint": "127.0.0.1:0", "local_addr": "127.0.0.1", "run_id": "dojo"}
+        quick = {"max_restarts": 0, "monitor_interval": 0.02, "start_method": "fork"}
+        config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=size, **local, **quick)
+        answers = elastic_launch(config, rank)()
+    finally:
+        os.dup2(errors, 2)
+    for answer in answers.values():
+        if type(answer[0]) is str:
+            raise (
+                NotImplementedError(answer[1])
+                if answer[0] == "NotImplementedError"
+                else RuntimeError(": ".join(answer))
+            )
+    return [answers[number] for number in range(size)]
+
+
+@pytest.mark.task(1)
+def test_torchrun_itself_starts_them(submission):
+    """torchrun keeps the store where the ranks meet in its own process, and tells them so in the environment."""
+    call = "torchrun --nproc-per-node=2 of: with process_group() as (rank, world_size): dist.all_reduce(…)"
+    got = submission.run(by_torchrun, 2, call=call)
+    hint = "init_process_group reads more of torchrun's variables than the five. Does anything of yours open the port?"
+    check_equal(got, [[0, 2, 12.0], [1, 2, 12.0]], what="rank, world_size and the sum, on both ranks", hint=hint)
+
+
+def wait_in_vain(sub, rank, timeout, sleeper):
+    import time
+
+    import torch
+    import torch.distributed as dist
+
+    try:
+        with sub.process_group("gloo", timeout=timeout):
+            dist.barrier()
+            if rank == sleeper:
+                time.sleep(600)
+            dist.all_reduce(torch.ones(1))
+    except NotImplementedError:
+        raise
+    except Exception as error:  # noqa: BLE001 which one it is depends on where it is noticed
+        return [type(error).__name__, dist.is_initialized()]
+    return ["no exception", dist.is_initialized()]
+
+
+@pytest.mark.task(1)
+def test_a_rank_that_never_comes_is_not_waited_for(submission):
+    """One of two processes was never started: the other one raises when the timeout is over."""
+    call = f"with process_group(timeout={SHORT}): … on 2 ranks, of which the second is never started"
+    got = started(submission, wait_in_vain, 2, SHORT, 1, call=call, absent=1, watched=[0])
+    hint = "How long does init_process_group wait for the others, and which argument says so?"
+    check(got[0][0] != "no exception", expected="an exception on rank 0", got="none", hint=hint)
+
+
+@pytest.mark.task(1)
+def test_a_rank_that_says_nothing_is_not_waited_for(submission):
+    """A rank that hangs keeps its connections open, and looks like one that computes: only the time tells."""
+    call = f"with process_group(timeout={SHORT}): dist.all_reduce(…) on rank 0, while rank 1 sleeps"
+    got = started(submission, wait_in_vain, 2, SHORT, 1, call=call, watched=[0])
+    hint = "torch waits for 30 minutes by default. timedelta(5) are five days."
+    check(got[0][0] != "no exception", expected="an exception on rank 0", got="none", hint=hint)
+    check_equal(got[0][1], False, what="dist.is_initialized() afterwards", hint="Is the group left after that, too?")

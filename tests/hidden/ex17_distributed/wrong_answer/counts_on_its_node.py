@@ -103,13 +103,14 @@ def run_data_parallel(
     device = next(model.parameters()).device
     optimizer = torch.optim.SGD(parameters, lr=lr)
     rows = []
-    with process_group("nccl" if device.type == "cuda" else "gloo", timeout) as (rank, world_size):
+    backend = dist.get_default_backend_for_device(device)  # gloo for a CPU, nccl for a GPU
+    with process_group(backend, timeout) as (rank, world_size):
         share_state(model)
         model.train()
         for epoch in range(epochs):
             totals, seen = torch.zeros(2, dtype=torch.float64, device=device), 0  # loss, right answers; samples
             for number, part in enumerate(local_batches(len(images), batch_size, seed, epoch, rank, world_size)):
-                x, y = images[part.to(images.device)].to(device), labels[part.to(labels.device)].to(device)
+                x, y = images[part].to(device), labels[part].to(device)
                 logits = model(x)  # [b, C], b = 0 where the last batch has too few samples for all ranks
                 loss = F.cross_entropy(logits, y, reduction="sum")
                 optimizer.zero_grad()
