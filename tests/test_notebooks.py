@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterator
@@ -44,30 +45,36 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def executed(course: Path) -> Iterator[dict[str, Future[Any]]]:
-    """What comes of each notebook, two at a time, in the order in which the tests ask for them."""
+def executed(course: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Any]]]:
+    """What comes of each notebook that a selected test asks for, two at a time, in the order of the tests."""
+    names = " ".join(item.name for item in request.session.items if item.path == request.path)
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(AT_ONCE) as pool:
         patch.setenv("IPYTHONDIR", str(course / ".ipython"))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("JUPYTER_PLATFORM_DIRS", "1")  # without it, jupyter_core warns of a change to come
         lessons = [*Catalog(course).readings, *Catalog(course).exercises]
-        yield {each.slug: pool.submit(execute, prepare(each).notebook, each.key == WHOLE) for each in lessons}
+        chosen = [each for each in lessons if each.key == WHOLE or f"[{each.slug}]" in names]
+        yield {each.slug: pool.submit(execute, prepare(each).notebook, each.key == WHOLE) for each in chosen}
         pool.shutdown(cancel_futures=True)
 
 
 def execute(path: Path, whole: bool = False) -> Any:
     """Runs a notebook from top to bottom. Raises the error of a cell."""
     import nbformat
-    from nbclient import NotebookClient
 
     notebook = nbformat.read(path, 4)
     left_out = () if whole else ("samples", "grade")
     notebook.cells = [each for each in notebook.cells if not set(left_out) & set(each.metadata.get("tags", []))]
-    NotebookClient(
-        notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-    ).execute()
-    return notebook
+    return run_cells(notebook, path.parent)
+
+
+def run_cells(notebook: Any, folder: Path) -> Any:
+    """In a kernel of its own, started in `folder`. `asyncio.run` closes the loop, as nbclient alone does not."""
+    from nbclient import NotebookClient
+
+    settings = {"timeout": CELL_SECONDS, "kernel_name": "python3", "resources": {"metadata": {"path": str(folder)}}}
+    return asyncio.run(NotebookClient(notebook, **settings).async_execute())
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.slug)
@@ -118,7 +125,6 @@ def test_a_cell_that_fails_fails_the_test(course: Path) -> None:
 def test_an_edit_of_ones_file_reaches_the_notebook_without_a_restart(course: Path) -> None:
     """The set-up cell's autoreload: the same cell, run again after a save, uses what was saved."""
     import nbformat
-    from nbclient import NotebookClient
     from nbformat.v4 import new_code_cell
 
     exercise = Catalog(course).find("2")
@@ -129,7 +135,6 @@ def test_an_edit_of_ones_file_reaches_the_notebook_without_a_restart(course: Pat
     change = f"import pathlib; pathlib.Path({str(file)!r}).write_text('def answer():\\n    return 22\\n')"
     cells = [setup, *map(new_code_cell, ("from added import answer\nanswer()", change, "answer()"))]
     ready = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
-    path = str(course / "notebooks")
-    NotebookClient(ready, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": path}}).execute()
+    run_cells(ready, course / "notebooks")
     file.unlink()
     assert [text_of(each.outputs[0]) for each in (ready.cells[1], ready.cells[3])] == ["1", "22"]
