@@ -1,4 +1,4 @@
-"""Takes the mean of a part without samples, which is NaN, and sends it to all."""
+"""Takes the mean of a part without samples, which is NaN, and so is the loss of the epoch."""
 
 import os
 import tempfile
