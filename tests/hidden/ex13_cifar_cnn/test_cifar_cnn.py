@@ -841,7 +841,7 @@ def predict_many(sub, image, count, batch_size):
     return answers if type(answers) is not torch.Tensor or len(answers) < 3 else answers[:3]
 
 
-MANY = 9000  # images: 28 MB as bytes, 111 MB as floats
+MANY, LARGE = 16_800, 2_800  # images in all and in a batch: 206 MB and 34 MB as floats, a quarter of that as bytes
 
 
 @pytest.mark.task(3)
@@ -849,14 +849,15 @@ def test_floats_for_one_batch_at_a_time(submission):
     """What fits into memory as bytes may not fit as floats, which take four times as much. A batch will do."""
     image = on_cpu(torch.full((1, 3, 32, 32), 200, dtype=torch.uint8))
     submission.run(predict_many, image, 20, 10, call="predict(model, 20 images, batch_size=10)")  # libraries load once
-    call = f"predict(model, {MANY:,} images, batch_size=100, device='cpu')"
+    call = f"predict(model, {MANY:,} images, batch_size={LARGE:,}, device='cpu')"
     with submission.measured() as usage:
-        got = submission.run(predict_many, image, MANY, 100, call=call, timeout=SECONDS)
+        got = submission.run(predict_many, image, MANY, LARGE, call=call, timeout=SECONDS)
     check_answers(got, torch.ones(3, dtype=torch.int64), "Every image here is bright, and has the class 1.")
-    # Measured on right answers: up to 3 MB. A copy of the bytes, 28 MB, is admitted.
+    # Right answers hold a batch as floats, up to three times, and perhaps all bytes: 34 to 155 MB. Smaller batches would
+    # leave holes behind: glibc gives back at once only what is larger than 32 MB.
     used = usage.extra_memory_bytes
     hint = "Which of your lines makes floats out of bytes, and of how many images?"
-    check(used < 60e6, expected="at most 60 MB beyond the images", got=f"{used / 1e6:.0f} MB", hint=hint)
+    check(used < 170e6, expected="at most 170 MB beyond the images", got=f"{used / 1e6:.0f} MB", hint=hint)
 
 
 def answer_with_the_network(sub, values, images):
