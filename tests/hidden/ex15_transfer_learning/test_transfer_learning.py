@@ -364,7 +364,7 @@ def check_untouched(got: dict, state: State, marks: dict, needs: str = "needs") 
     hint = "The caller goes on with this net. Which of your lines reach it, and what did you copy?"
     for name, value in state.items():
         there = name in got["values"]
-        check(there, expected=f"the backbone with its '{name}'", got="a backbone without it", hint=hint)
+        check(there, expected=f"the caller's net with its '{name}'", got="one without it", hint=hint)
         check_tensor(got["values"][name], value, **EXACT, what=f"the caller's {name}", hint=hint)
     check_equal(got["modes"], marks["modes"], what="training, of the caller's net and its layers", hint=hint)
     check_equal(got[needs], marks["needs"], what="requires_grad of the caller's parameters", hint=hint)
@@ -491,7 +491,7 @@ class Task(NamedTuple):
 
 
 PROBE = {"epochs": 5, "lr": 0.5, "batch_size": 7}
-TUNE = {"epochs": 4, "backbone_lr": 0.1, "head_lr": 0.5, "batch_size": 7}
+TUNE = {"epochs": 4, "backbone_lr": 0.5, "head_lr": 2.0, "batch_size": 7}
 
 
 def ask(submission, name: str, task: Task, *runs: dict, note: str = "", **options: Any) -> list[dict]:
@@ -546,6 +546,15 @@ def probed_by_hand(task: Task, steps: int, lr: float) -> Tensor:
 
 
 @pytest.mark.task(2)
+def test_a_probe_begins_with_zeros(submission, rng):
+    """With a learning rate of 0 every logit is 0: all classes are alike to a head that knows nothing."""
+    task = Task.drawn(rng)
+    got = ask(submission, "linear_probe", task, {"lr": 0.0, "batch_size": 3})[0]
+    hint = "A new nn.Linear begins with random numbers. What does the rule say of a new head?"
+    check_tensor(got["logits"], torch.zeros(4, CLASSES), **EXACT, what="the logits", hint=hint)
+
+
+@pytest.mark.task(2)
 @pytest.mark.parametrize("batch_size", [7, 50])
 def test_what_a_probe_says_of_new_images(submission, rng, batch_size):
     """The logits are those of a linear layer, trained from zeros on what the backbone gives in evaluation mode."""
@@ -554,15 +563,6 @@ def test_what_a_probe_says_of_new_images(submission, rng, batch_size):
     got = ask(submission, "linear_probe", task, {"batch_size": batch_size}, p=0.5)[0]
     hint = "One batch holds all images, so an epoch is one step. Where does the head begin, on which features, how far?"
     check_tensor(got["logits"], expected, **CLOSE, what="the logits of new images", hint=hint)
-
-
-@pytest.mark.task(2)
-def test_a_probe_begins_with_zeros(submission, rng):
-    """With a learning rate of 0 every logit is 0: all classes are alike to a head that knows nothing."""
-    task = Task.drawn(rng)
-    got = ask(submission, "linear_probe", task, {"lr": 0.0, "batch_size": 3})[0]
-    hint = "A new nn.Linear begins with random numbers. What does the rule say of a new head?"
-    check_tensor(got["logits"], torch.zeros(4, CLASSES), **EXACT, what="the logits", hint=hint)
 
 
 @pytest.mark.task(2)
@@ -669,11 +669,15 @@ def test_a_probe_of_a_part_with_data_that_lie_elsewhere(submission, rng):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def check_state(got: dict, values: State, names: Sequence[str], hint: str) -> None:
+def check_state(got: dict, values: State, names: Sequence[str], hint: str, tolerances: dict = CLOSE) -> None:
     for name in names:
         there = name in got["state"]
         check(there, expected=f"a model with '{name}', as before", got="a model without it", hint=LAYERS)
-        check_tensor(got["state"][name], values[name].float(), **CLOSE, what=name, hint=hint)
+        check_tensor(got["state"][name], values[name].float(), **tolerances, what=name, hint=hint)
+
+
+def check_same(got: dict, values: State, names: Sequence[str], hint: str) -> None:
+    check_state(got, values, names, hint, EXACT)
 
 
 LAYERS = "What you return is a copy of the model with one layer replaced. Are its layers where they were?"
@@ -685,18 +689,30 @@ def steps_of(task: Task, settings: dict, epochs: int) -> list[Step]:
     return [Step(task.whole, *rates, epoch < settings.get("freeze_epochs", 0)) for epoch in range(epochs)]
 
 
-RATES = [{"backbone_lr": 0.1, "head_lr": 0.5}, {"backbone_lr": 0.75, "head_lr": 0.25}]
+RATES = [{"backbone_lr": 0.5, "head_lr": 2.0}, {"backbone_lr": 1.0, "head_lr": 0.75}]
 
 
 @pytest.mark.task(3)
-@pytest.mark.parametrize("rates", RATES, ids=["slow backbone", "fast backbone"])
-def test_the_new_head_learns_with_its_own_rate(submission, rng, rates):
-    """After four steps weight and bias of the head are where SGD takes them, from zeros, with head_lr."""
-    task = Task.drawn(rng)
+def test_a_rate_of_0_leaves_the_backbone_as_it_is(submission, rng):
+    """With backbone_lr=0 the backbone's parameters come back bit by bit, and the head learns."""
+    task, rates = Task.drawn(rng), {"backbone_lr": 0.0, "head_lr": 2.0}
     values = task.trained(steps_of(task, rates, 4))
     got = ask(submission, "fine_tune", task, rates)[0]
-    hint = "Which parameters does the optimiser hold: those of the head that is there now? With which rate?"
-    check_state(got, values, HEAD, hint)
+    hint = "Its rate is 0, and 0 times anything is 0. In which of your groups is it, and does anything else move it?"
+    check_same(got, task.state, BACKBONE, hint)
+    check_state(got, values, HEAD, hint="Does your optimiser hold the head that is there now? With which rate?")
+
+
+@pytest.mark.task(3)
+def test_a_rate_of_0_leaves_the_head_at_zeros(submission, rng):
+    """With head_lr=0 the new head stays as it began; it hands no gradient on, so that the backbone stays too."""
+    task = Task.drawn(rng)
+    got = ask(submission, "fine_tune", task, {"head_lr": 0.0})[0]
+    hint = (
+        "A new nn.Linear begins with random numbers. What does the rule say of a new head, and which rate has it here?"
+    )
+    check_same(got, {"fc.weight": torch.zeros(CLASSES, 4), "fc.bias": torch.zeros(CLASSES)}, HEAD, hint)
+    check_same(got, task.state, BACKBONE, hint="A head of zeros hands no gradient on. What else moved the backbone?")
 
 
 @pytest.mark.task(3)
@@ -711,6 +727,17 @@ def test_the_backbone_learns_with_its_own_rate(submission, rng, rates):
 
 
 @pytest.mark.task(3)
+@pytest.mark.parametrize("rates", RATES, ids=["slow backbone", "fast backbone"])
+def test_the_new_head_learns_with_its_own_rate(submission, rng, rates):
+    """After four steps weight and bias of the head are where SGD takes them, from zeros, with head_lr."""
+    task = Task.drawn(rng)
+    values = task.trained(steps_of(task, rates, 4))
+    got = ask(submission, "fine_tune", task, rates)[0]
+    hint = "Which parameters does the optimiser hold: those of the head that is there now? With which rate?"
+    check_state(got, values, HEAD, hint)
+
+
+@pytest.mark.task(3)
 def test_running_statistics_follow_the_new_images(submission, rng):
     """Once the backbone is trained its BatchNorms are in training mode, and move a tenth of the way in each step."""
     task = Task.drawn(rng)
@@ -721,41 +748,13 @@ def test_running_statistics_follow_the_new_images(submission, rng):
 
 
 @pytest.mark.task(3)
-def test_a_rate_of_0_leaves_the_backbone_as_it_is(submission, rng):
-    """With backbone_lr=0 the backbone's parameters come back bit by bit, and the head learns."""
-    task, rates = Task.drawn(rng), {"backbone_lr": 0.0, "head_lr": 0.5}
-    values = task.trained(steps_of(task, rates, 4))
-    got = ask(submission, "fine_tune", task, rates)[0]
-    check_state(got, values, HEAD, hint="Which rate does the head have here, and which one did yours learn with?")
-    for name in BACKBONE:
-        hint = "Its rate is 0, and 0 times anything is 0. In which group is it, and does anything else move it?"
-        check_tensor(got["state"][name], task.state[name], **EXACT, what=name, hint=hint)
-
-
-@pytest.mark.task(3)
-def test_a_rate_of_0_leaves_the_head_at_zeros(submission, rng):
-    """With head_lr=0 the new head stays as it began; it hands no gradient on, so that the backbone stays too."""
-    task = Task.drawn(rng)
-    got = ask(submission, "fine_tune", task, {"head_lr": 0.0})[0]
-    hint = (
-        "A new nn.Linear begins with random numbers. What does the rule say of a new head, and which rate has it here?"
-    )
-    for name, shape in (("fc.weight", [CLASSES, 4]), ("fc.bias", [CLASSES])):
-        check_tensor(got["state"][name], torch.zeros(shape), **EXACT, what=name, hint=hint)
-    for name in BACKBONE:
-        hint = "A head of zeros hands no gradient on. What else moved the backbone?"
-        check_tensor(got["state"][name], task.state[name], **EXACT, what=name, hint=hint)
-
-
-@pytest.mark.task(3)
 def test_frozen_epochs_train_the_head_alone(submission, rng):
     """While the backbone is frozen its weights and running statistics stay bit by bit, and nothing is dropped."""
     task = Task.drawn(rng)
     values = task.trained(steps_of(task, TUNE | {"freeze_epochs": 4}, 4))
     got = ask(submission, "fine_tune", task, {"freeze_epochs": 4}, p=0.5)[0]
-    for name in (*STATISTICS, *BACKBONE):
-        hint = "Gradients move parameters, a forward pass moves running statistics. Which of the two did you stop?"
-        check_tensor(got["state"][name], task.state[name], **EXACT, what=name, hint=hint)
+    hint = "Gradients move parameters, a forward pass moves running statistics. Which of the two did you stop?"
+    check_same(got, task.state, [*STATISTICS, *BACKBONE], hint)
     check_state(got, values, HEAD, hint="The head is trained on features. Of which mode of the backbone?")
 
 
