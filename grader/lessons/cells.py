@@ -61,30 +61,31 @@ def split(text: str) -> list[Cell]:
     """A markdown cell for each section's prose, and a code cell for each ```python block."""
     cells: list[Cell] = []
     lines: list[str] = []
-    fence = ""  # what closes the block of code that we are in
 
     def end(kind: Literal["markdown", "code"]) -> None:
         if source := "\n".join(lines).strip("\n"):
             cells.append(Cell(kind, source))
         lines.clear()
 
-    code = False
+    inside = ""  # "code" in a ```python block, in another block what closes it
     for line in text.splitlines():
-        found = FENCE.match(line)
-        if code and line.startswith("```"):
+        fence = FENCE.match(line)
+        if inside == "code" and line.startswith("```"):
             end("code")
-            code, fence = False, ""
+            inside = ""
             continue
-        if not fence and line == OPENS:
+        if inside:
+            inside = "" if fence and inside != "code" and fence[1].startswith(inside) else inside
+        elif line == OPENS:
             end("markdown")
-            code, fence = True, "```"
+            inside = "code"
             continue
-        if not fence and HEADING.match(line):
+        elif fence:
+            inside = fence[1]
+        elif HEADING.match(line):
             end("markdown")
-        elif found and not code:
-            fence = "" if fence and found[1].startswith(fence) else fence or found[1]
         lines.append(line)
-    end("code" if code else "markdown")
+    end("code" if inside == "code" else "markdown")
     return cells
 
 
