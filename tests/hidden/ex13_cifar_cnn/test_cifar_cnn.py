@@ -853,8 +853,8 @@ def test_floats_for_one_batch_at_a_time(submission):
     with submission.measured() as usage:
         got = submission.run(predict_many, image, MANY, LARGE, call=call, timeout=SECONDS)
     check_answers(got, torch.ones(3, dtype=torch.int64), "Every image here is bright, and has the class 1.")
-    # Right answers hold a batch as floats, up to three times, and perhaps all bytes: 34 to 155 MB. Smaller batches would
-    # leave holes behind: glibc gives back at once only what is larger than 32 MB.
+    # Right answers hold a batch as floats, up to three times, and perhaps all bytes: 34 to 155 MB. Smaller batches
+    # would leave holes behind: glibc gives back at once only what is larger than 32 MB.
     used = usage.extra_memory_bytes
     hint = "Which of your lines makes floats out of bytes, and of how many images?"
     check(used < 170e6, expected="at most 170 MB beyond the images", got=f"{used / 1e6:.0f} MB", hint=hint)
