@@ -598,7 +598,7 @@ def test_lr_0_leaves_the_parameters_as_they_are(submission, rng):
 
 
 @pytest.mark.task(2)
-@pytest.mark.parametrize("p", [0.0, 0.5], ids=["", "with dropout"])
+@pytest.mark.parametrize("p", [0.0, 0.5], ids=["no dropout", "dropout"])
 def test_the_same_seed_gives_the_same_weights(submission, rng, p):
     """Two trainings with one seed end alike on a CPU, whatever random numbers were drawn before, also with dropout."""
     model = "a model with dropout" if p else "model"
