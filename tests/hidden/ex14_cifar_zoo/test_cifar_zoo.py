@@ -215,7 +215,7 @@ def run_net(sub, name, arguments, keywords, due, base, x, training, slope):
     report["out"], report["x"] = out.detach(), x.detach()
     report["running"] = torch.cat([value.flatten() for value in net.buffers() if value.dim()])
     if slope is not None:
-        out.backward(slope)
+        (out * slope).sum().backward()  # out.backward(slope) would import sympy
         gradients = [torch.zeros_like(value) if value.grad is None else value.grad for value in net.parameters()]
         report["largest"] = [float(value.abs().max()) for value in gradients]
         small = sum(value.numel() for value in gradients) < 100_000
@@ -294,7 +294,7 @@ def check_gradients(submission, rng, net: Net, size) -> None:
         if judge.margin > 1e-4:
             break
     slope = draw(rng, *out.shape)
-    expected = torch.autograd.grad(out, [leaf, *judge.parameters.values()], slope.double())
+    expected = torch.autograd.grad((out * slope.double()).sum(), [leaf, *judge.parameters.values()])
     got = ask(submission, net, base, x, slope=slope)
     hint = "Gradients go back the way that the values came. Which step does autograd not see, or see otherwise?"
     for name, mine, due in zip(["the input", *judge.parameters], got["gradients"], expected, strict=True):
@@ -592,7 +592,7 @@ def test_what_the_shortcuts_carry(submission, rng):
         if judge.margin > 1e-6:
             break
     slope = draw(rng, *out.shape)
-    (gradient,) = torch.autograd.grad(out, [leaf], slope.double())
+    (gradient,) = torch.autograd.grad((out * slope.double()).sum(), [leaf])
     got = ask(submission, net, base, x, slope=slope, zeros=CONV2, note=", with every conv2.weight = 0")
     hint = (
         "f(x) is 0 in all blocks, so you see the ways around alone. What stands on them, and what after the additions?"
