@@ -594,6 +594,17 @@ def test_a_batch_that_leaves_a_rank_without_images(submission, rng):
 
 
 @pytest.mark.task(4)
+def test_batches_of_one_image(submission, rng):
+    """With batch_size=1 rank 0 has every image, and rank 1 none at all: it ends with the same weights and rows."""
+    start, data, settings = random_state(rng), data_for(rng, 3), settings_for(rng, batch_size=1)
+    due, rows = in_one_process(start, *data, settings)
+    got = trained(submission, rng, 2, [start, start], data, settings)
+    hint = "batch_size=1 is allowed. What do you divide by on a rank that never sees an image?"
+    check_states(got, due, hint)
+    check_rows(got, rows, hint)
+
+
+@pytest.mark.task(4)
 def test_three_ranks_train_as_one_process_would(submission, rng):
     """The number of ranks changes the speed, and not the result."""
     start, data, settings = random_state(rng), data_for(rng, 11), settings_for(rng)
