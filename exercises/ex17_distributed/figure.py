@@ -165,7 +165,10 @@ def sentence(training: tuple[str, int, int], end: list[float | str] | Failure) -
         return f"With {training[0]}: {end.reason}."
     if all(type(each) is float and each <= SAME for each in end):
         return f"With {training[0]}: the same weights."
-    told = [f"raised {each}" if type(each) is str else f"is off by {each:.2g}" for each in end]
+    told = [
+        f"raised {each}" if type(each) is str else "is right" if each <= SAME else f"is off by {each:.2g}"
+        for each in end
+    ]
     return f"With {training[0]}: {', '.join(f'rank {rank} {text}' for rank, text in enumerate(told))}."
 
 
