@@ -136,9 +136,8 @@ def draw_layer(panel: Axes, row: int, name: str, layer: Layer | None) -> None:
     ring = {"marker": "o", "markersize": 10, "fillstyle": "none", "linestyle": "none"}
     panel.plot([parameters], [row], color=style.EXPECTED, label=None if row else "due", **ring)
     right = layer is not None and layer.sizes == sizes
-    shape = written(sizes) if right else f"{written(layer.sizes)[:14] if layer else 'nothing'} ≠ {written(sizes)}"
-    colour = style.INK if right else style.GOT
-    panel.text(2.2e5, row, shape, fontsize=style.SMALL if right else 7.5, color=colour, va="center")
+    shape = written(sizes) if right else f"{written(layer.sizes)[:12]} ✗" if layer else "nothing ✗"
+    panel.text(2.2e5, row, shape, fontsize=style.SMALL, color=style.INK if right else style.GOT, va="center")
     if layer is not None:
         inside = min(max(layer.parameters, 110), 1.6e5)
         panel.plot([inside], [row], "o", markersize=4, color=style.GOT, label=None if row else "yours")
