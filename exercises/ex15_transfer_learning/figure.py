@@ -1,8 +1,8 @@
 """The pictures of exercise 15: what moves when, and what pretraining is worth with few images.
 
 What moves is worked out here by hand, for a small net with a BatchNorm. Then a net learns upright digits, and the
-student's functions use it for lying ones, beside a net that begins by chance. The images to ask about come to the
-worker without their labels. Where right answers are was recorded beforehand.
+student's functions use it for digits upside down, beside a net that begins by chance. The images to ask about come to
+the worker without their labels. Where right answers are was recorded beforehand.
 """
 
 import math
@@ -189,9 +189,11 @@ def learn_digits(sub: Any, source: Any, images: Any, labels: Any, held_back: Any
     for count in counts:
         x, y = images[:count], labels[:count]
         torch.manual_seed(1)
-        nets = {"from scratch": train(new_net(), x, y, 20, 0.03)}
-        nets["linear_probe"] = sub.linear_probe(pretrained, x, y, 10, lr=0.1, **common)
-        nets["fine_tune"] = sub.fine_tune(pretrained, x, y, 10, backbone_lr=0.02, head_lr=0.1, **common)
+        nets = {"from scratch": train(new_net(), x, y, 20, 0.1)}
+        nets["linear_probe"] = sub.linear_probe(pretrained, x, y, 10, lr=0.02, **common)
+        nets["fine_tune"] = sub.fine_tune(
+            pretrained, x, y, 10, backbone_lr=0.02, head_lr=0.1, freeze_epochs=5, **common
+        )
         with torch.no_grad():
             for way, net in nets.items():
                 report[way].append(net.eval()(held_back))
@@ -200,7 +202,7 @@ def learn_digits(sub: Any, source: Any, images: Any, labels: Any, held_back: Any
 
 def picture_of_worth(submission: Any) -> Picture:
     """Right answers on images held back, against the number of labelled images."""
-    drawn, turned = digits(SEED, 1, 2000, (0.0,), 0.0).test, digits(SEED + 1, max(COUNTS), HELD_BACK, (90.0,), 90.0)
+    drawn, turned = digits(SEED, 1, 2000, (0.0,), 0.0).test, digits(SEED + 1, max(COUNTS), HELD_BACK, (180.0,), 180.0)
     source = [torch.from_numpy(drawn.images)[:, None], torch.from_numpy(drawn.targets)]
     images, labels = (torch.from_numpy(each) for each in (turned.train[0].images, turned.train[0].targets))
     held_back, truth = torch.from_numpy(turned.test.images)[:, None], torch.from_numpy(turned.test.targets)
@@ -236,7 +238,7 @@ def picture_of_worth(submission: Any) -> Picture:
     if not isinstance(came, Failure):
         panel.legend(loc="upper left")
     caption = (
-        "A net that knows upright digits is used for digits that lie on their side. All three ways take equally many "
+        "A net that knows upright digits is used for digits upside down. All three ways take equally many "
         f"steps. Areas are where right solutions were. {found}"
     )
     description = f"For {', '.join(map(str, COUNTS))} images, right solutions: {'; '.join(told)}. {found}"

@@ -50,6 +50,11 @@ def feature_extractor(backbone: nn.Module, head: str | None = "fc") -> nn.Module
     raise NotImplementedError("task 1: a copy, without the head, that stays as it is")
 
 
+def find_head(model: nn.Module, head: str) -> nn.Module:
+    """The layer of this name. An offer too. Errors: those of `feature_extractor`."""
+    raise NotImplementedError("task 1: the layer of this name")
+
+
 def with_head(model: nn.Module, head: str, new: nn.Module) -> nn.Module:
     """A copy of `model` with `new` in the place of its head. An offer too. Errors: those of `feature_extractor`."""
     raise NotImplementedError("task 1: a copy with another head")

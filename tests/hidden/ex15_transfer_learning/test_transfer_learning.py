@@ -43,10 +43,11 @@ BACKBONE = [name for name in PARAMETERS if not name.startswith("fc.")]
 HEAD = ["fc.weight", "fc.bias"]
 State = dict[str, Tensor]
 
-# Measured on the reference on a CPU, in 200 draws: features, logits and weights are off by at most 3e-6. A step more or
-# less, another rate or another mode changes them by a hundredth and more.
+# Measured on the reference on a CPU, in 49 draws of ten tests: off by at most 5e-6. The smallest change that a parameter
+# of the backbone makes in such a training was 3e-3 in 40 draws.
 CLOSE = {"rtol": 1e-4, "atol": 3e-5}
 EXACT = {"rtol": 0.0, "atol": 0.0}
+SECONDS = 5.0  # for a call that learns no digits
 
 
 def random_state(rng: torch.Generator) -> State:
@@ -198,7 +199,7 @@ def ask_extractor(submission, state: State, images: Tensor, script: Sequence[str
         calls = f"; nn.Sequential(extractor, nn.BatchNorm1d(4), nn.Linear(4, 2)).train(){calls}"
     call = f"extractor = feature_extractor(backbone{name}){mode}{calls}"
     options = {"gives": "logits", "nested": False, **MODES, "head": head} | options
-    got = submission.run(extract, state, options, list(script), images, call=call)
+    got = submission.run(extract, state, options, list(script), images, call=call, timeout=SECONDS)
     check("returned" not in got, expected="an nn.Module", got=show(got.get("returned")), hint=RETURNED)
     return got
 
@@ -344,7 +345,7 @@ def test_a_layer_on_top_is_trained(submission, rng):
     weight, slope = torch.randn(2, 3, generator=rng), torch.randn(4, 2, generator=rng)
     expected = slope.double().T @ maps_of(wide(state), images.double()).mean((2, 3))
     call = "nn.Sequential(feature_extractor(backbone, None), linear)(images).backward(slope)"
-    got = submission.run(head_on_top, state, images, weight, slope, call=call)
+    got = submission.run(head_on_top, state, images, weight, slope, call=call, timeout=SECONDS)
     hint = "Is autograd as it was before, when your forward has returned, and can it save what you return?"
     check_tensor(got, expected.float(), **CLOSE, what="the gradient of linear.weight", hint=hint)
 
@@ -371,12 +372,12 @@ def check_untouched(got: dict, state: State, marks: dict, needs: str = "needs") 
 
 
 @pytest.mark.task(1)
-@pytest.mark.parametrize("nested", [False, True])
-def test_the_backbone_is_left_as_it_is(submission, rng, nested):
+@pytest.mark.parametrize("head", ["fc", "net.fc", None])
+def test_the_backbone_is_left_as_it_is(submission, rng, head):
     """Its head, its numbers, the mode of each of its layers and each requires_grad are as they were."""
     state, images = random_state(rng), random_images(rng, 3)
-    head = ["net.fc"] if nested else []
-    got = ask_extractor(submission, state, images, ["look", "train", "feed"], nested=nested, head=head, **MIXED)
+    options = {"nested": head == "net.fc", "gives": "logits" if head else "maps", "head": [head], **MIXED}
+    got = ask_extractor(submission, state, images, ["look", "train", "feed"], **options)
     check_untouched(got, state, MIXED, "backbone needs")
 
 
@@ -441,6 +442,7 @@ def learn(sub, name, state, options, images, labels, classes, runs, looked_at):
         if not isinstance(result, nn.Module):
             return {"returned": result}
         report = {"log": log[:], "images": images.to(device), "labels": labels.to(device)}
+        report["training"] = result.training
         report["values"] = {key: value.to(device) for key, value in net.state_dict().items()}
         report["modes"] = [module.training for module in net.modules()]
         report["needs"] = [parameter.requires_grad for parameter in net.parameters()]
@@ -503,7 +505,7 @@ def ask(submission, name: str, task: Task, *runs: dict, note: str = "", **option
     call = call if name == "linear_probe" else call.replace("backbone, ", "model, ", 1)
     options = {"p": 0.0, "gives": "logits", "nested": False, **MODES} | options
     arguments = learn, name, task.state, options, task.images, task.labels, CLASSES, settings, task.looked_at
-    got = submission.run(*arguments, call=call)
+    got = submission.run(*arguments, call=call, timeout=SECONDS)
     check("returned" not in got, expected="an nn.Module", got=show(got.get("returned")), hint=RETURNED)
     return got["runs"]
 
@@ -561,6 +563,7 @@ def test_what_a_probe_says_of_new_images(submission, rng, batch_size):
     task = Task.drawn(rng)
     expected = probed_by_hand(task, 5, 0.5)
     got = ask(submission, "linear_probe", task, {"batch_size": batch_size}, p=0.5)[0]
+    check_equal(got["training"], False, what="training, of the probe", hint="In which mode do you hand it over?")
     hint = "One batch holds all images, so an epoch is one step. Where does the head begin, on which features, how far?"
     check_tensor(got["logits"], expected, **CLOSE, what="the logits of new images", hint=hint)
 

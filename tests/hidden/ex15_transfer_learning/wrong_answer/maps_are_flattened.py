@@ -47,10 +47,16 @@ def feature_extractor(backbone: nn.Module, head: str | None = "fc") -> nn.Module
     return FrozenBackbone(with_head(backbone, head, nn.Identity()))
 
 
+def find_head(model: nn.Module, head: str) -> nn.Module:
+    """The layer of this name. An offer too. Errors: those of `feature_extractor`."""
+    if head not in dict(model.named_modules()):
+        raise ValueError(f"no layer '{head}' in this {type(model).__name__}")
+    return model.get_submodule(head)
+
+
 def with_head(model: nn.Module, head: str, new: nn.Module) -> nn.Module:
     """A copy of `model` with `new` in the place of its head. An offer too. Errors: those of `feature_extractor`."""
-    if head not in dict(model.named_modules()):  # setattr would add a layer that nobody calls, without a word
-        raise ValueError(f"no layer '{head}' in this {type(model).__name__}")
+    find_head(model, head)  # a name that is not there would become a layer that nobody calls
     model = copy.deepcopy(model)
     model.set_submodule(head, new)
     return model
@@ -69,7 +75,6 @@ def train_epoch(
 ) -> None:
     """All inputs once, in a new order, a step of `optimizer` on the mean cross-entropy for each batch. An offer too."""
     for batch in torch.randperm(len(inputs)).split(batch_size):
-        batch = batch.to(inputs.device)
         loss = F.cross_entropy(model(inputs[batch]), labels[batch])
         optimizer.zero_grad()
         loss.backward()
@@ -141,17 +146,16 @@ def fine_tune(
     Errors:   ValueError for a head that is not in `model`, with its name in the message.
     """
     torch.manual_seed(seed)
-    images, labels = images.to(device), labels.to(device)
-    tuned = with_head(model, head, nn.Identity()).to(device)
-    backbone = list(tuned.parameters())  # of all layers but the head, which is not there yet
-    linear = zero_head(model.get_submodule(head).in_features, num_classes).to(device)
-    tuned.set_submodule(head, linear)
-    groups = [{"params": backbone, "lr": backbone_lr}, {"params": list(linear.parameters()), "lr": head_lr}]
-    optimizer = torch.optim.SGD(groups, momentum=0.9)
+    linear = zero_head(find_head(model, head).in_features, num_classes)
+    tuned = with_head(model, head, linear).to(device)
+    new = set(linear.parameters())
+    backbone = [parameter for parameter in tuned.parameters() if parameter not in new]  # by what it is: names deceive
+    groups = [{"params": backbone, "lr": backbone_lr}, {"params": linear.parameters(), "lr": head_lr}]
+    optimizer = torch.optim.SGD(groups, momentum=0.9)  # made when the new head is there
     for epoch in range(epochs):
         frozen = epoch < freeze_epochs
         tuned.train(not frozen)
         for parameter in backbone:
             parameter.requires_grad_(not frozen)
-        train_epoch(tuned, images, labels, batch_size, optimizer)
+        train_epoch(tuned, images.to(device), labels.to(device), batch_size, optimizer)
     return tuned.eval()
