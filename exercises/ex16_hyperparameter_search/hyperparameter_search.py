@@ -8,6 +8,7 @@ import copy
 import itertools
 import json
 import math
+import operator
 import os
 import random
 import statistics
@@ -105,6 +106,7 @@ def is_hopeless(values: list[float], finished: list[list[float]], warmup: int | 
     Input: the values so far, step 1 first; those of each finished trial. NaN is the worst value there is.
     Never in the first `warmup` steps, with a warmup of None, or if fewer than `startup` trials got to this step.
     """
+
     raise NotImplementedError("task 5: the median rule")
 
 
@@ -134,4 +136,4 @@ def plot_trade_offs(rows: Sequence[Row], path: str | os.PathLike) -> None:
     A file that is at `path` already is replaced, and no other file is written.
     Source: https://matplotlib.org/stable/api/_as_gen/matplotlib.axes.Axes.scatter.html
     """
-    raise NotImplementedError("task 7: every trial a dot, and a ring around those of the front")
+    raise NotImplementedError("task 7: every trial a dot whose colour is its time, and a cross on those of the front")

@@ -566,9 +566,9 @@ def report_tensors(sub, values, results):
 @pytest.mark.task(3)
 def test_what_is_reported_may_be_a_tensor(submission, rng):
     """A loss on the GPU, with its graph, or a whole number: the row has floats. NaN is a value too."""
-    values = [torch.tensor(0.25), torch.tensor([2.5]), 3, -0.75, NAN, math.inf]
-    due = [0.25, 2.5, 3.0, -0.75, NAN, math.inf, 3.0]
-    call = "run_trials(...), whose objective reports tensors, 3, -0.75, nan and inf"
+    values = [torch.tensor(0.25), torch.tensor([2.5]), 3, 0.1, NAN, math.inf]
+    due = [0.25, 2.5, 3.0, 0.1, NAN, math.inf, 3.0]
+    call = "run_trials(...), whose objective reports tensors, 3, 0.1, nan and inf"
     got = submission.run(report_tensors, values, {"accuracy": 0.5}, call=call)
     hint = "What makes a Python float of a tensor with one element? And what does JSON make of your values?"
     for where, rows in (("in what came back", got["rows"]), ("in the file", lines_of(got["file"], hint))):
@@ -582,7 +582,7 @@ def take_time(sub, pauses):
 
     def objective(config, report):
         time.sleep(pauses[config["trial"]])
-        return {"accuracy": 1.0}
+        return {"accuracy": 1.0} if config["trial"] else None  # which makes a failure of the first one
 
     began = time.perf_counter()
     rows = sub.run_trials([{"trial": number} for number in range(len(pauses))], objective, "search.jsonl")
@@ -591,17 +591,16 @@ def take_time(sub, pauses):
 
 @pytest.mark.task(3)
 def test_seconds_is_the_time_of_each_trial(submission):
-    """Trials that wait for 0.02 s and for 0.04 s: their own times by the clock, and not those since the beginning."""
+    """Trials that wait for 0.02 and 0.04 s, the first of which fails: their own times by the clock, in seconds."""
     pauses = [0.02, 0.04]
     got = submission.run(take_time, pauses, call="run_trials(...), with trials that wait for 0.02 and for 0.04 s")
-    hint = (
-        "When does the clock start, for each trial? Which clock is it, does it go on while a trial waits, in what unit?"
-    )
-    for each, pause in zip(got["rows"], pauses, strict=True):
+    hint = "When does the clock start, for each trial? Does it go on while a trial waits, and what is its unit?"
+    for each, pause in zip(got["rows"], pauses, strict=False):
         long = type(each) is float and each >= 0.9 * pause  # the clocks of a machine differ a little
         check(long, expected=f"seconds of at least {pause}", got=show(each), hint=hint)
     total = f"two times that add up to at most {got['all']:.3f} s, what the call took"
-    check(sum(got["rows"]) <= got["all"] + 0.01, expected=total, got=show(got["rows"]), hint=hint)
+    right = len(got["rows"]) == 2 and sum(got["rows"]) <= got["all"] + 0.01
+    check(right, expected=total, got=show(got["rows"]), hint=hint)
 
 
 @pytest.mark.task(3)
@@ -922,6 +921,8 @@ def test_the_median_of_an_even_number_is_between_the_two(submission):
     hint = "Sort the four values. What is the median of an even number of them, and what does your function say?"
     check_runs(submission, [run_of(plan, warmup=0, startup=4)], hint)
     check_runs(submission, [run_of(plan_of([1.0], [2.0], [4.0], [8.0], [3.5, 9.0]), warmup=0, startup=4)], hint)
+    hint = "With startup=1 one finished trial is enough, and its value is the median. From which trial on is that so?"
+    check_runs(submission, [run_of(plan_of([2.0], [1.0, 9.0], [2.0, 9.0]), warmup=0, startup=1)], hint)
 
 
 @pytest.mark.task(5)

@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import math
+import operator
 import os
 import random
 import statistics
@@ -91,10 +92,10 @@ def run_trials(
         finished = [row["values"] for row in rows.values() if row["status"] == "finished"]
         hopeless = partial(is_hopeless, finished=finished, warmup=warmup, startup=startup, mode=mode)
         line = run_trial(config, objective, hopeless)
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with Path(path).open("ab") as file:
+            file.write(line.encode() + b"\n")
             file.flush()  # from Python to the system: a killed process loses nothing
-            os.fsync(file.fileno())  # from the system to the disk: nor does a machine that is switched off
+            os.fsync(file)  # from the system to the disk: nor does a machine that is switched off
         rows[key_of(config)] = json.loads(line)  # as a later search will read it
     return [rows[key_of(config)] for config in configs]
 
@@ -109,9 +110,7 @@ def run_trial(config: Config, objective: Objective, hopeless: Callable[[list[flo
     values: list[float] = []
 
     def report(value: float | torch.Tensor) -> None:
-        if isinstance(value, torch.Tensor):
-            value = value.item()  # its number, without its graph and its device
-        values.append(float(value))
+        values.append(torch.as_tensor(value, dtype=torch.float64).item())  # a float, without a graph or a device
         if hopeless(values):
             raise Hopeless
 
@@ -158,16 +157,14 @@ def is_hopeless(values: list[float], finished: list[list[float]], warmup: int | 
     Input: the values so far, step 1 first; those of each finished trial. NaN is the worst value there is.
     Never in the first `warmup` steps, with a warmup of None, or if fewer than `startup` trials got to this step.
     """
-    sign = 1 if mode == "max" else -1
 
     def score(value: float) -> float:
-        return -math.inf if math.isnan(value) else sign * value
+        return -math.inf if math.isnan(value) else value if mode == "max" else -value
 
     step = len(values)
     rivals = [score(curve[step - 1]) for curve in finished if len(curve) >= step]
-    if warmup is None or step <= warmup or len(rivals) < startup:
-        return False
-    return max(map(score, values)) < statistics.median(rivals)
+    due = warmup is not None and step > warmup and len(rivals) >= startup
+    return due and max(map(score, values)) < statistics.median(rivals)
 
 
 def pareto_front(
@@ -187,8 +184,8 @@ def pareto_front(
         return [row[name] for name in minimize] + [-row[name] for name in maximize]
 
     def dominates(one: Row, other: Row) -> bool:
-        pairs = list(zip(costs(one), costs(other), strict=True))
-        return all(mine <= theirs for mine, theirs in pairs) and any(mine < theirs for mine, theirs in pairs)
+        mine, theirs = costs(one), costs(other)
+        return mine != theirs and all(map(operator.le, mine, theirs))
 
     return [row for row in known if not any(dominates(other, row) for other in known)]
 
@@ -205,10 +202,11 @@ def plot_trade_offs(rows: Sequence[Row], path: str | os.PathLike) -> None:
     A file that is at `path` already is replaced, and no other file is written.
     Source: https://matplotlib.org/stable/api/_as_gen/matplotlib.axes.Axes.scatter.html
     """
-    names = "parameters", "accuracy", "seconds"
-    sizes, accuracies, seconds = zip(*([row[name] for name in names] for row in complete(rows, names)), strict=True)
+    names = size, quality, duration = "parameters", "accuracy", "seconds"
+    sizes, qualities, durations = ([row[name] for row in complete(rows, names)] for name in names)
     figure = Figure()  # not pyplot's, which lasts until it is closed
-    axes = figure.add_subplot(xscale="log", xlabel="parameters", ylabel="accuracy", title="Pareto front: ringed")
-    dots = axes.scatter(sizes, accuracies, c=seconds)
-    figure.colorbar(dots, label="seconds")
+    axes = figure.add_subplot(xscale="log", xlabel=size, ylabel=quality)
+    dots = axes.scatter(x=sizes, y=qualities, c=durations)
+    figure.colorbar(dots, label=duration)
+    front = pareto_front(rows)
     figure.savefig(path, format="png")  # with a format the path is taken as it is; without, ".png" may be added to it
