@@ -114,8 +114,6 @@ def _read(path: Path) -> Any:
 
 def _sync(pair: Pair) -> None:
     """The later of the two decides what is in the cells, as in JupyterLab; one that is missing is made."""
-    import jupytext
-
     there = sorted((path for path in (pair.text, pair.notebook) if path.exists()), key=_age)
     latest = _read(there[0])
     if len(there) == 2:
@@ -125,9 +123,9 @@ def _sync(pair: Pair) -> None:
         if other.metadata.get(MADE_AS) != digest(other):  # it has been written in, too
             pair.remarks.append(f"'{there[1].name}' was another: it is kept as '{_numbered([there[1]])[0].name}'")
     if there[0] == pair.notebook:
-        write_atomically(pair.text, jupytext.writes(latest, fmt="py:percent"))
+        _put(pair.text, latest)
     else:
-        write_atomically(pair.notebook, jupytext.writes(latest, fmt="ipynb"))
+        _put(pair.notebook, latest)
 
 
 def _age(path: Path) -> int:
@@ -135,10 +133,17 @@ def _age(path: Path) -> int:
 
 
 def _write(pair: Pair, notebook: Any) -> None:
+    for path in (pair.text, pair.notebook):
+        _put(path, notebook)
+
+
+def _put(path: Path, notebook: Any) -> None:
     import jupytext
 
-    write_atomically(pair.text, jupytext.writes(notebook, fmt="py:percent"))
-    write_atomically(pair.notebook, jupytext.writes(notebook, fmt="ipynb"))
+    new = not path.exists()
+    write_atomically(path, jupytext.writes(notebook, fmt="ipynb" if path.suffix == ".ipynb" else "py:percent"))
+    if new:
+        path.chmod(0o644)  # no secret, unlike a report
 
 
 def _set_aside(pair: Pair) -> str:

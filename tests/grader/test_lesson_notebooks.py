@@ -279,23 +279,27 @@ def test_without_opening_it_names_the_notebook(course: Path, capsys: pytest.Capt
     assert sorted(path.name for path in (course / "notebooks").iterdir()) == ["ex01_double.ipynb", "ex01_double.py"]
 
 
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("jupyterlab", "--LabApp.default_url=/lab/tree/notebooks/ex01_double.ipynb"),
+        ("notebook", "notebooks/ex01_double.ipynb"),
+    ],
+)
 def test_it_opens_in_the_jupyter_of_this_environment(
-    toy: Exercise, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    toy: Exercise, monkeypatch: pytest.MonkeyPatch, server: str, place: str
 ) -> None:
     started: list[Any] = []
     monkeypatch.setattr(os, "execve", lambda *words: started.append(words))
-    monkeypatch.setattr(jupyter, "_has", lambda module: module in ("jupytext", "notebook"))
+    monkeypatch.setattr(jupyter, "_has", {"jupytext", server}.__contains__)
+    monkeypatch.chdir(toy.folder)
     assert main(["lesson", "1"]) == DONE
     ((program, words, environment),) = started
     assert program == words[0] == sys.executable
-    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert words[1:5] == [
-        "-m",
-        "notebook",
-        str(toy.root / "notebooks/ex01_double.ipynb"),
-        f"--ServerApp.root_dir={toy.root}",
-    ]
+    assert words[1:5] == ["-m", server, place, f"--ServerApp.root_dir={toy.root}"]
     assert ("--allow-root" in words) == (os.geteuid() == 0)
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert Path.cwd() == toy.root
 
 
 @pytest.mark.parametrize(
