@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+JUPYTER := $(VENV)/.jupyter
 # In every process that we start: idle OpenMP threads sleep, for spinning ones slow two busy processes 30 times.
 export OMP_WAIT_POLICY = PASSIVE
-export EX FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT DATA POLL TASK YES SOLUTION OPEN
+export EX FROM DEVICE SEED SANDBOX SUITE AUDIENCE REPORT DATA POLL TASK YES SOLUTION OPEN FRESH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start status list lesson hint watch grade report diff reset solution update doctor train evaluate data clean
+.PHONY: help setup start status list lesson read hint watch grade report diff reset solution update doctor train evaluate data clean
 
 help: ## this list
 	@echo "Torch Dojo: PyTorch exercises that are graded honestly."
@@ -40,8 +41,18 @@ status: $(READY) ## where you stand, and what is next
 list: $(READY) ## the exercises and their points
 	@$(BIN)/dojo list
 
-lesson: $(READY) ## the lesson of an exercise: make lesson EX=3
-	@$(BIN)/dojo lesson -- "$$EX"
+# Only for notebooks: nothing else asks for it, and so it is no part of the set-up above.
+$(JUPYTER): $(READY) requirements-notebook.lock
+	@echo "Setting up Jupyter in .venv, once."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-notebook.lock \
+		|| { echo "make: Jupyter can't be installed; 'make read EX=$$EX' shows the lesson in the terminal" >&2; exit 2; }
+	@touch $@
+
+lesson: $(JUPYTER) ## the lesson as a notebook, in Jupyter: make lesson EX=3 (OPEN=0, FRESH=1)
+	@case "$$OPEN" in 0) no_open=--no-open;; esac; $(BIN)/dojo lesson $$no_open $${FRESH:+--fresh} -- "$$EX"
+
+read: $(READY) ## the lesson in the terminal: make read EX=3
+	@$(BIN)/dojo read -- "$$EX"
 
 hint: $(READY) ## one more hint: make hint EX=3 (TASK=2 for a task)
 	@$(BIN)/dojo hint $${TASK:+--task "$$TASK"} -- "$$EX"

@@ -88,6 +88,7 @@ dist: $(TOOLS) ## wheel and source distribution, in build/dist, with the student
 bench: $(READY) ## measure what users wait for (ONLY=cold,warm; ONLY=cohort,growth; ONLY=container EX=3)
 	@$(BIN)/python -m grader.bench $${ONLY:+--only "$$ONLY"} $${EX:+--exercises "$$EX"} $${DATA:+--data-dir "$$DATA"}
 
-lock: ## renew requirements.lock and requirements-dev.lock (needs uv)
+lock: ## renew requirements.lock and those of the notebooks and the checks (needs uv)
 	$(LOCK) pyproject.toml -o requirements.lock
-	$(LOCK) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) --constraint requirements.lock --extra notebook pyproject.toml -o requirements-notebook.lock
+	$(LOCK) --constraint requirements-notebook.lock --group dev pyproject.toml -o requirements-dev.lock

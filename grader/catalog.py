@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from grader.errors import JudgeError, UsageError
+from grader.reading import Reading, readings
 from grader.settings.course import CourseSettings
 from grader.settings.reading import Outline, read_file, read_settings
 from grader.settings.rules import Rules
@@ -118,6 +119,7 @@ class Catalog:
 
     def __init__(self, root: Path, as_published: bool = False) -> None:
         self.root = root
+        self.readings = readings(root)
         folders = [path for path in (root / "exercises").iterdir() if (path / "exercise.toml").is_file()]
         folders += [root / FINAL] if (root / FINAL / "exercise.toml").is_file() else []
         found = [read_exercise(root, folder) for folder in folders]
@@ -139,11 +141,18 @@ class Catalog:
         for exercise in self.exercises:
             if wanted in _names(exercise):
                 return exercise
+        if reading := self.reading(text):
+            raise UsageError(reading.not_graded)
         numbers = ", ".join(exercise.key for exercise in self.exercises)
         names = [name for exercise in self.exercises for name in _names(exercise) if not name.isdigit()]
         near = difflib.get_close_matches(wanted, names, 1)
         also = f"; did you mean '{near[0]}'?" if near else "."
         raise UsageError(f"there is no exercise '{text}'{also} The exercises are {numbers}, and 'all'.")
+
+    def reading(self, text: str) -> Reading | None:
+        """The lesson without an exercise that a person means by "0", "lesson00", "basics" or a slug."""
+        wanted = text.strip().lower()
+        return next((each for each in self.readings if wanted in each.names), None)
 
 
 def _names(exercise: Exercise) -> set[str]:

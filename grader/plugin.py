@@ -30,6 +30,18 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--task", type=int, metavar="N", help="only the tests of this task of an exercise")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if (wanted := config.getoption("task")) is None:
+        return
+    others = [item for item in items if wanted not in [mark.args[0] for mark in item.iter_markers("task")]]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "task(number): the task of the exercise whose points this test decides")
     config.addinivalue_line("markers", "training: this test trains a network; it runs after the quick ones")

@@ -11,6 +11,7 @@ import pytest
 TOGETHER = {"test_faults": "killed judges", "test_sandbox": "killed judges"}
 # Begun last, these would keep one process busy while the others have nothing left to do.
 LONG = (
+    "test_notebooks",
     "test_watch",
     "test_station",
     "test_boundary",

@@ -14,7 +14,15 @@ from grader.errors import UsageError
 
 COMPLETE = "_DOJO_COMPLETE"  # set by the script of `dojo completion` when a shell asks what may follow
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Learning": (own_files.init, learning.start, learning.status, learning.list_, learning.lesson, learning.hint),
+    "Learning": (
+        own_files.init,
+        learning.start,
+        learning.status,
+        learning.list_,
+        learning.lesson,
+        learning.read,
+        learning.hint,
+    ),
     "Working": (
         judging.watch,
         judging.grade,

@@ -12,9 +12,10 @@ from grader.errors import UsageError
 from grader.text import clean_line
 
 if TYPE_CHECKING:
-    from grader.catalog import Catalog
+    from grader.catalog import Catalog, Exercise
     from grader.course.progress import Standing
     from grader.course.record import Record
+    from grader.reading import Reading
 
 
 def tell(lines: list[str]) -> None:
@@ -70,7 +71,10 @@ def status() -> int:
 @click.command(name="list")
 def list_() -> int:
     """The exercises and their points."""
-    for exercise in course().exercises:
+    catalog = course()
+    for reading in catalog.readings:
+        print(f"{reading.key:>5}  {reading.slug:<24} {'to read':>10}  {reading.title}: `make lesson EX={reading.key}`")
+    for exercise in catalog.exercises:
         bonus = f", and {exercise.bonus_points:g} as a bonus" if exercise.bonus_points else ""
         print(f"{exercise.key:>5}  {exercise.slug:<24} {exercise.max_points:>3g} points  {exercise.title}{bonus}")
     return 0
@@ -92,17 +96,39 @@ def start() -> int:
     return 0
 
 
+def _text_of(text: str, command: str) -> Exercise | Reading:
+    """What has a lesson: an exercise, or a lesson without one."""
+    return (text and course().reading(text)) or one(text, command)
+
+
 @click.command()
 @exercise_argument()
-def lesson(exercise: str) -> int:
+@click.option("--no-open", is_flag=True, help="only write the notebook, and name it")
+@click.option("--fresh", is_flag=True, help="begin anew; a notebook that is there is kept under a numbered name")
+def lesson(exercise: str, no_open: bool, fresh: bool) -> int:
+    """The lesson of an exercise as a notebook, in Jupyter."""
+    chosen = _text_of(exercise, "lesson")
+    from grader.lessons.jupyter import open_in_jupyter, require
+
+    require(chosen.key, opened=not no_open)
+    from grader.lessons.pair import prepare
+
+    pair = prepare(chosen, fresh)
+    tell(pair.remarks)
+    print(f"{pair.notebook.relative_to(chosen.root)}")
+    if not no_open:
+        open_in_jupyter(pair.notebook, chosen.root)
+    return 0
+
+
+@click.command()
+@exercise_argument()
+def read(exercise: str) -> int:
     """The lesson of an exercise, in a pager."""
-    chosen = one(exercise, "lesson")
-    path = chosen.folder / "README.md"
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UsageError(f"the lesson '{path}' can't be read: {reason}") from None
+    chosen = _text_of(exercise, "read")
+    from grader.reading import text_of
+
+    text = text_of(chosen.folder)
     if not sys.stdout.isatty():
         print(text, end="" if text.endswith("\n") else "\n")
         return 0

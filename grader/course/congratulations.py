@@ -35,7 +35,7 @@ def word(advance: Advance, columns: int) -> Iterator[Text]:
     following = standing.next
     if following:
         key, title = following.exercise.key, clean_line(following.exercise.title)
-        yield Text.assemble(f"Next: {title}.  ", (typed("lesson", key), "cyan"), "  ", (typed("watch", key), "cyan"))
+        yield Text.assemble(f"Next: {title}.  ", (typed("read", key), "cyan"), "  ", (typed("watch", key), "cyan"))
 
 
 def card(standing: Standing, record: Record, columns: int) -> Iterator[Text]:

@@ -71,8 +71,8 @@ def _next(standing: Standing, columns: int) -> Iterator[Text]:
     head = Text(f" Next: {name}{where}", "bold")
     head.truncate(columns, overflow="ellipsis")
     yield head
-    first = ("start", "") if not any(each.best for each in standing.rows) else ("lesson", key)
-    said = {"start": "how it works, in a minute", "lesson": "the lesson"}
+    first = ("start", "") if not any(each.best for each in standing.rows) else ("read", key)
+    said = {"start": "how it works, in a minute", "read": "the lesson"}
     steps = [(typed(*first), said[first[0]]), (typed("watch", key), "the verdict after each save")]
     steps += [(typed("hint", key), "one more hint")] if row.best else []
     longest = max(len(command) for command, _ in steps)

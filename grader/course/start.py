@@ -27,7 +27,7 @@ def first_lesson(standing: Standing, columns: int) -> Iterator[Text]:
     yield Text(" You write PyTorch. Tests call your code in a sandbox, compare what comes back")
     yield Text(" with values of their own, and say what they expected and what came.")
     yield Text()
-    yield _step(1, "read", short(exercise.folder / "README.md"), typed("lesson", key))
+    yield _step(1, "read", short(exercise.folder / "README.md"), typed("read", key))
     yield _step(2, "write", short(file), "")
     todo = _first_todo(file)
     if todo:
@@ -40,6 +40,7 @@ def first_lesson(standing: Standing, columns: int) -> Iterator[Text]:
     yield Text(f"{INDENT}fails got. That is the whole loop. `q` leaves.")
     yield Text()
     others = (
+        ("Notebook?", typed("lesson", key), "the same lesson in Jupyter"),
         ("Stuck?", typed("hint", key), "one more hint at a time"),
         ("Lost?", typed("reset", key), "the stub again; what you wrote is kept"),
         ("Where?", typed("status"), "your points, and what is next"),

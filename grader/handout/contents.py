@@ -16,7 +16,7 @@ from grader.stubs import stubs_of
 
 LESSON = ("README.md", "exercise.toml", "figure.py", "picture.svg", "test_public.py")
 OPTIONAL = ("figure.py", "picture.svg")
-TOP = ("CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock")
+TOP = ("CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock", "requirements-notebook.lock")
 TEMPLATES = {"README.md": "README.md", "gitignore": ".gitignore"}
 GRADER = ("*.py", "py.typed", "templates/*")  # of each package, as it is installed
 STAYS = "bench"  # trains a network of its own on the final project's data
@@ -33,6 +33,8 @@ def contents(catalog: Catalog) -> dict[str, bytes]:
     files[PATH] = workflow(catalog.exercises).encode()
     if settings := reduced(catalog.settings, [exercise.slug for exercise in catalog.exercises]):
         files[course.NAME] = settings.encode()
+    for reading in catalog.readings:
+        files |= {path.relative_to(root).as_posix(): _read(path) for path in reading.files}
     for exercise in catalog.exercises:
         files |= _lesson(exercise)
     package = Path(__file__).resolve().parent.parent

@@ -59,7 +59,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 # --- where one stands
 
 
-@pytest.mark.parametrize("arguments", [[], ["status"], ["start"], ["hint", "1"], ["list"], ["lesson", "1"]])
+@pytest.mark.parametrize("arguments", [[], ["status"], ["start"], ["hint", "1"], ["list"], ["read", "1"]])
 def test_what_tells_needs_no_torch_and_is_plain_in_a_pipe(course: Path, arguments: list[str]) -> None:
     done = dojo(course, *arguments, FORCE_COLOR="", TERM="xterm-256color")
     assert (done.returncode, done.stderr) == (DONE, "")
@@ -111,7 +111,7 @@ def test_the_start_names_the_file_and_the_line_to_replace(course: Path, capsys: 
     assert out.count("\n") < 24
 
 
-@pytest.mark.parametrize("command", ["lesson", "hint", "diff", "reset", "solution", "report"])
+@pytest.mark.parametrize("command", ["lesson", "read", "hint", "diff", "reset", "solution", "report"])
 def test_commands_of_one_exercise_say_what_is_missing(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for name, message in {
         "": f"which exercise? Give EX, as in `make {command} EX=3`",
@@ -126,10 +126,10 @@ def test_commands_of_one_exercise_say_what_is_missing(command: str, capsys: pyte
 
 
 def test_a_lesson_in_a_pipe_is_the_file(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["lesson", "double"]) == DONE
+    assert main(["read", "double"]) == DONE
     assert said(capsys) == "# Exercise 1\n\nDouble **it**.\n"
     (course / "exercises/ex01_double/README.md").unlink()
-    assert main(["lesson", "1"]) == USAGE
+    assert main(["read", "1"]) == USAGE
     assert "can't be read: No such file" in capsys.readouterr().err
 
 
@@ -292,7 +292,7 @@ def test_colours_on_a_terminal_and_none_under_no_color(course: Path) -> None:
 
 
 def test_a_lesson_is_drawn_on_a_terminal(course: Path) -> None:
-    text = on_a_terminal(course, "lesson", "1")
+    text = on_a_terminal(course, "read", "1")
     assert "**" not in text
     assert "# Exercise" not in text
     assert "it" in text

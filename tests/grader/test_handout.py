@@ -44,7 +44,14 @@ MINE = "def double(x):\n    return x + x  # mine\n"
 @pytest.fixture
 def staff(course: Path) -> Path:
     """The toy course as staff have it, with canaries wherever something is not for students."""
-    for name in ("CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock"):
+    for name in (
+        "CHANGELOG.md",
+        "LICENSE",
+        "Makefile",
+        "pyproject.toml",
+        "requirements.lock",
+        "requirements-notebook.lock",
+    ):
         (course / name).write_text(f"{name}\n")
     (course / f"exercises/{SLUG}/README.md").write_text("# Doubling\n")
     solution = course / f"solutions/{SLUG}/double.py"

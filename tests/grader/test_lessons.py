@@ -17,6 +17,10 @@ from grader.proof.rules import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = Catalog(ROOT).exercises
+READINGS = Catalog(ROOT).readings
+FOLDERS = [*(each.folder for each in EXERCISES), *(each.folder for each in READINGS)]
+PICTURES = [path for folder in FOLDERS for path in sorted(folder.glob("*.svg"))]
+each_picture = pytest.mark.parametrize("path", PICTURES, ids=lambda path: f"{path.parent.name}/{path.name}")
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.slug)
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -35,10 +39,6 @@ def section(exercise: Exercise, heading: str) -> str:
     found = re.search(rf"^## {heading}[^\n]*\n(.*?)(?=^## |\Z)", lesson(exercise), re.MULTILINE | re.DOTALL)
     assert found, f"no section '{heading}'"
     return found[1]
-
-
-def picture(exercise: Exercise) -> ElementTree.Element:
-    return ElementTree.parse(exercise.folder / "picture.svg").getroot()
 
 
 @each_exercise
@@ -66,23 +66,23 @@ def test_the_worked_example_asserts_what_it_says(exercise: Exercise) -> None:
     assert any(isinstance(node, ast.Assert) for node in checks), "an example without an assert proves nothing"
 
 
-@each_exercise
-def test_the_picture_is_shown_with_its_text_alternative(exercise: Exercise) -> None:
-    (alternative,) = re.findall(r"!\[([^\]]*)\]\(picture\.svg\)", lesson(exercise))
+@each_picture
+def test_the_picture_is_shown_with_its_text_alternative(path: Path) -> None:
+    text = (path.parent / "README.md").read_text("utf-8")
+    (alternative,) = re.findall(rf"!\[([^\]]*)\]\({re.escape(path.name)}\)", text)
     assert len(alternative) >= SHORTEST
-    root = picture(exercise)
+    root = ElementTree.parse(path).getroot()
     assert root.get("role") == "img"
     named = str(root.get("aria-labelledby")).split()
     told = {element.get("id"): element.text for element in root if element.tag in (f"{SVG}title", f"{SVG}desc")}
     assert [bool(told.get(name)) for name in named] == [True, True]
 
 
-@each_exercise
-def test_the_picture_holds_no_script_and_asks_for_nothing_outside(exercise: Exercise) -> None:
-    path = exercise.folder / "picture.svg"
+@each_picture
+def test_the_picture_holds_no_script_and_asks_for_nothing_outside(path: Path) -> None:
     assert path.stat().st_size < MAX_BYTES
     assert not re.search(r"<!DOCTYPE|<!ENTITY|<\?|@import|javascript:", path.read_text("utf-8"))
-    for element in picture(exercise).iter():
+    for element in ElementTree.parse(path).getroot().iter():
         assert element.tag.removeprefix(SVG) in SHAPES, element.tag
         for name, value in element.attrib.items():
             assert not name.lower().startswith("on"), name
@@ -90,9 +90,9 @@ def test_the_picture_holds_no_script_and_asks_for_nothing_outside(exercise: Exer
             assert re.fullmatch(r"url\(#\w+\)", value) or "url(" not in value, value
 
 
-@each_exercise
-def test_the_picture_is_legible_in_both_themes(exercise: Exercise) -> None:
-    root = picture(exercise)
+@each_picture
+def test_the_picture_is_legible_in_both_themes(path: Path) -> None:
+    root = ElementTree.parse(path).getroot()
     (style,) = (str(element.text) for element in root.iter(f"{SVG}style"))
     light, dark = style.split("@media (prefers-color-scheme: dark)")
     # Each class that has a colour has one in the other theme too, and nothing brings a colour of its own.
@@ -107,6 +107,11 @@ def test_the_picture_is_legible_in_both_themes(exercise: Exercise) -> None:
     ]
     assert min(sizes) >= SMALLEST
     assert [element.text for element in root.iter(f"{SVG}text")], "text is to be text"
+
+
+@each_exercise
+def test_each_lesson_has_its_picture(exercise: Exercise) -> None:
+    assert exercise.folder / "picture.svg" in PICTURES
 
 
 def coloured(rules: str) -> set[str]:

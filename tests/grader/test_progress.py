@@ -126,7 +126,7 @@ def test_the_overview_shows_points_the_next_exercise_and_what_to_type(two: Path)
     assert shown[3].split() == ["›", "✗", "1", "Doubling", "2", "/", "3"]
     assert shown[4].split() == ["·", "2", "Tripling", "–", "/", "3"]
     assert shown[6] == " Next: exercise 1, task 2"
-    assert [line.split("   ")[1] for line in shown[7:]] == ["make lesson EX=1", "make watch EX=1", "make hint EX=1"]
+    assert [line.split("   ")[1] for line in shown[7:]] == ["make read EX=1", "make watch EX=1", "make hint EX=1"]
 
 
 def test_at_first_the_way_in_is_shown(toy: Exercise) -> None:
@@ -153,7 +153,7 @@ def test_a_solved_exercise_has_a_word_and_the_next_step(two: Path) -> None:
         "",
         "Exercise 1 is solved, all 3 points.",
         "1 of 2 solved, 3 of 6 points.",
-        "Next: Tripling.  make lesson EX=2  make watch EX=2",
+        "Next: Tripling.  make read EX=2  make watch EX=2",
     ]
     assert lines(word(Advance(), 80)) == []
 

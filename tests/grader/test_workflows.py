@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SLUG = "ex01_double"
 RIGHT = "def double(x):\n    if x.dim() == 0:\n        raise ValueError(f'{x.item()}')\n    return x + x\n"
 HALF = "def double(x):\n    print('::error::owned by a submission')\n    return x + x\n"
-TOP = ("CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock")
+TOP = ("CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock", "requirements-notebook.lock")
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
 
