@@ -72,11 +72,13 @@ def status() -> int:
 def list_() -> int:
     """The exercises and their points."""
     catalog = course()
+    slugs = [each.slug for each in (*catalog.readings, *catalog.exercises)]
+    wide = max(map(len, slugs), default=0)
     for reading in catalog.readings:
-        print(f"{reading.key:>5}  {reading.slug:<24} {'to read':>10}  {reading.title}: `make lesson EX={reading.key}`")
+        print(f"{reading.key:>5}  {reading.slug:<{wide}} {'to read':>10}  {reading.title}: `make lesson EX={reading.key}`")
     for exercise in catalog.exercises:
         bonus = f", and {exercise.bonus_points:g} as a bonus" if exercise.bonus_points else ""
-        print(f"{exercise.key:>5}  {exercise.slug:<24} {exercise.max_points:>3g} points  {exercise.title}{bonus}")
+        print(f"{exercise.key:>5}  {exercise.slug:<{wide}} {exercise.max_points:>3g} points  {exercise.title}{bonus}")
     return 0
 
 
