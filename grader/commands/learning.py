@@ -75,7 +75,8 @@ def list_() -> int:
     slugs = [each.slug for each in (*catalog.readings, *catalog.exercises)]
     wide = max(map(len, slugs), default=0)
     for reading in catalog.readings:
-        print(f"{reading.key:>5}  {reading.slug:<{wide}} {'to read':>10}  {reading.title}: `make lesson EX={reading.key}`")
+        opens = f"`make lesson EX={reading.key}`"
+        print(f"{reading.key:>5}  {reading.slug:<{wide}} {'to read':>10}  {reading.title}: {opens}")
     for exercise in catalog.exercises:
         bonus = f", and {exercise.bonus_points:g} as a bonus" if exercise.bonus_points else ""
         print(f"{exercise.key:>5}  {exercise.slug:<{wide}} {exercise.max_points:>3g} points  {exercise.title}{bonus}")
