@@ -101,7 +101,7 @@ def test_a_students_own_functions_their_samples_and_the_verdict_are_shown(execut
             shown[tag] = shown.get(tag, "") + "".join(map(text_of, cell.outputs))
     assert "Help on function pairwise_squared_distance" in shown["own"]
     assert re.search(r"\d passed, \d+ deselected", COLOUR.sub("", shown["samples"]))
-    assert f"accepted: {lesson.max_points:g} of {lesson.max_points:g} points" in shown["grade"]
+    assert re.search(r"accepted: (\d+) of \1 points", shown["grade"])  # those of the public tests: no others are here
 
 
 def text_of(output: Any) -> str:

@@ -151,7 +151,10 @@ def place_of(change: float) -> float:
 SEED, HELD_BACK = 15, 400
 COUNTS = (20, 50, 100, 200)  # labelled images
 WAYS = ("from scratch", "linear_probe", "fine_tune")
-BANDS: dict[str, list[tuple[float, float]]] = {}
+BANDS = {  # least and most of four right solutions, which shuffle each in their own way
+    "linear_probe": [(0.45, 0.4575), (0.7075, 0.715), (0.84, 0.8525), (0.89, 0.8975)],
+    "fine_tune": [(0.4675, 0.485), (0.715, 0.7225), (0.79, 0.8625), (0.88, 0.905)],
+}
 
 
 def learn_digits(sub: Any, source: Any, images: Any, labels: Any, held_back: Any, counts: list[int]) -> Any:

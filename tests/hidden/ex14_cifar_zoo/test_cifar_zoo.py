@@ -50,6 +50,7 @@ class Judge:
         self.buffers: dict[str, Tensor] = {}
         self.kinds: dict[str, str] = {}
         self.margin = math.inf
+        self._free: Tensor | None = None
 
     def _take(self, name: str, kind: str, *shape: int) -> Tensor:
         buffer = "running" in name or "tracked" in name
@@ -59,8 +60,19 @@ class Judge:
         if self.base is None:
             values[name] = torch.zeros((), dtype=torch.float64).expand(shape)
         else:
-            values[name] = numbers(self.base.double(), place, self.kinds[name], shape).requires_grad_(not buffer)
+            repeated = self._repeated(self.base.roll(31 * place), math.prod(shape)).reshape(shape)
+            values[name] = scaled(repeated, self.kinds[name]).requires_grad_(not buffer)
         return values[name]
+
+    def _repeated(self, base: Tensor, count: int) -> Tensor:
+        """`base` over and over, in a large block: the system gets those back, while pieces would stay in the heap."""
+        if self._free is None or len(self._free) < count:
+            self._free = torch.empty(max(count, 1 << 23), dtype=torch.float64)
+        out, self._free = self._free[:count].data, self._free[count:]  # .data: its neighbours do not count as changes
+        whole = count - count % len(base)
+        out[:whole].view(-1, len(base)).copy_(base)
+        out[whole:].copy_(base[: count - whole])
+        return out
 
     def conv(self, x: Tensor, name: str, out: int, kernel: int = 3, stride: int = 1, bias: bool = False) -> Tensor:
         weight = self._take(f"{name}.weight", "weight", out, x.shape[1], kernel, kernel)
@@ -91,14 +103,14 @@ class Judge:
         return F.linear(x.mean((2, 3)), weight, self._take("linear.bias", "shift", out))
 
 
-def numbers(base: Tensor, place: int, kind: str, shape: tuple[int, ...]) -> Tensor:
-    """`base` over and over, each time from another place; no value is its layer's default."""
-    count = math.prod(shape)
-    values = base.roll(31 * place).repeat(-(-count // len(base)))[:count].reshape(shape)
+def scaled(values: Tensor, kind: str) -> Tensor:
+    """As befits a kind of parameter or buffer, in place; no value is its layer's default."""
     if kind == "weight":
-        return values * (2 / math.prod(shape[1:])) ** 0.5
-    scaled = {"zero": 0 * values, "scale": 1 + 0.3 * values, "shift": 0.3 * values, "var": (0.3 * values).exp()}
-    return scaled.get(kind, torch.tensor(7.0, dtype=base.dtype))
+        return values.mul_((2 / math.prod(values.shape[1:])) ** 0.5)
+    if kind == "count":
+        return values.fill_(7)
+    values.mul_(0 if kind == "zero" else 0.3)
+    return values.exp_() if kind == "var" else values.add_(1 if kind == "scale" else 0)
 
 
 def vgg(judge: Judge, x: Tensor, config: Any, num_classes: int = 10) -> Tensor:

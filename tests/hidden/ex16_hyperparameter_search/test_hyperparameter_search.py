@@ -27,13 +27,21 @@ NAN = math.nan
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def call_grid(sub, space):
+    return sub.grid(space)
+
+
+def grid_of(submission, space: dict[str, Any]) -> Any:
+    return submission.run(call_grid, space, call=f"grid({show(space)})")
+
+
 @pytest.mark.task(1)
 def test_six_configurations_by_hand(submission):
     """Two learning rates times three widths, and the last key changes fastest, like the last digit of a counter."""
     space = {"lr": [0.1, 0.01], "width": [8, 16, 32]}
     expected = [{"lr": lr, "width": width} for lr in (0.1, 0.01) for width in (8, 16, 32)]
     hint = "Which of the two stays the same while the other one runs through all of its values?"
-    check_equal(submission.grid(space), expected, hint=hint)
+    check_equal(grid_of(submission, space), expected, hint=hint)
 
 
 @pytest.mark.task(1)
@@ -48,7 +56,7 @@ def test_four_keys_in_the_order_of_the_space(submission, rng):
             number, digit = divmod(number, size)
             config[name] = space[name][digit]
         expected.append({name: config[name] for name in names})
-    got = submission.grid(space)
+    got = grid_of(submission, space)
     hint = "In which order do the keys come, and the values of each key? Neither of them is sorted."
     check_equal(got, expected, hint=hint)
     check_equal([list(config) for config in got[:3]], [names] * 3, what="the keys in their order", hint=hint)
@@ -65,7 +73,7 @@ def test_values_come_as_they_are(submission):
         for optimizer in space["optimizer"]
     ]
     hint = "One value of the list is one value of the configuration, also if it is a list itself, empty, or None."
-    check_equal(submission.grid(space), expected, hint=hint)
+    check_equal(grid_of(submission, space), expected, hint=hint)
 
 
 @pytest.mark.task(1)
@@ -73,7 +81,7 @@ def test_one_combination_or_none(submission):
     """Without keys there is one combination, the empty one; with a key that has no value there is none."""
     hint = "How many ways are there to choose nothing? And to choose one of no values? What is an empty product?"
     for space, expected in (({}, [{}]), ({"lr": [0.1]}, [{"lr": 0.1}]), ({"lr": [0.1, 0.2], "width": []}, [])):
-        check_equal(submission.grid(space), expected, hint=hint)
+        check_equal(grid_of(submission, space), expected, hint=hint)
 
 
 def change_one_of(sub, space):
@@ -99,7 +107,7 @@ def test_a_range_has_no_grid(submission):
     hint = 'What does your grid make of "adam", or of ("log", 0.001, 0.1)? Whoever wrote that meant something else.'
     for name, wrong in (("rate", ("log", 0.001, 0.1)), ("method", "adam"), ("dropout", (0.0, 0.5)), ("units", 64)):
         space = {"depth": [2, 3], name: wrong}
-        check_raises(ValueError, submission.grid, space, mentions=(name,), hint=hint)
+        check_raises(ValueError, grid_of, submission, space, mentions=(name,), hint=hint)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -114,9 +122,18 @@ def random_seed(rng: torch.Generator) -> int:
     return int(torch.randint(1 << 30, (), generator=rng))
 
 
+def call_random_search(sub, space, trials, seed):
+    return sub.random_search(space, trials, seed)
+
+
+def search_of(submission, space: dict[str, Any], trials: int, seed: int) -> Any:
+    call = f"random_search({show(space)}, {trials}, {seed})"
+    return submission.run(call_random_search, space, trials, seed, call=call)
+
+
 def drawn(submission, space: dict[str, Any], trials: int, seed: int) -> list[Config]:
     """The configurations, checked to be as many as asked, with the keys of the space in their order."""
-    got = submission.random_search(space, trials, seed)
+    got = search_of(submission, space, trials, seed)
     sound = type(got) is list and len(got) == trials and all(type(config) is dict for config in got)
     came = f"a list of {len(got)}: {show(got)}" if type(got) is list else show(got)
     hint = NOTHING if got is None else "One dict for each trial. How many of them does the loop make?"
@@ -298,7 +315,7 @@ def test_what_is_no_range_is_refused(submission):
     ranges = (0.5, 0.1), ("log", 0.1, 0.01), ("int", 9, 3), ("log", 0, 1), ("log", -1.0, 1.0), ("normal", 0.0, 1.0)
     for wrong in (*ranges, [], "relu", 0.1, (0.1, 0.2, 0.3)):
         space = {"depth": [2, 3], "units": wrong}
-        check_raises(ValueError, submission.random_search, space, 3, 0, mentions=("units",), hint=hint)
+        check_raises(ValueError, search_of, submission, space, 3, 0, mentions=("units",), hint=hint)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -331,7 +348,7 @@ def played(run: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
         return -math.inf if math.isnan(value) else value if settings["mode"] == "max" else -value
 
     begun: list[int] = []
-    notes: dict[int, str] = {}  # of each trial, its last comparison with the others
+    notes: dict[int, dict[int, str]] = {}  # of each trial, its comparisons with the others, by their step
     for config in run["configs"]:
         if any(same(row["config"], config) for row in rows):
             continue
@@ -346,7 +363,8 @@ def played(run: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
                 continue
             ranks = [rank(other) for other in there]
             middle = (ranks[(len(ranks) - 1) // 2] + ranks[len(ranks) // 2]) / 2
-            notes[number] = f"; at step {step + 1} others had {show(there)}"
+            told = f"; at step {step + 1} the others had {show(there)}, with a median of {middle:g}"
+            notes.setdefault(number, {})[step + 1] = told.replace("inf", "nan")  # for which it stands
             if max(map(rank, row["values"])) < middle:
                 row["status"] = "stopped"
                 break
@@ -415,10 +433,14 @@ def called(run: dict[str, Any]) -> str:
     return f"run_trials(configs, objective, path{settings})"
 
 
-def check_row(got: Any, due: Row, plan: dict[str, Any], where: str, note: str, hint: str) -> None:
+def check_row(got: Any, due: Row, plan: dict[str, Any], where: str, notes: dict[int, str], hint: str) -> None:
     """A row of the result, or of the file."""
-    told = f"{where}, trial {due['config']['trial']}, which reports {show(plan['values'])}{note}"
+    told = f"{where}, trial {due['config']['trial']}, which reports {show(plan['values'])}"
     check(type(got) is dict, expected=f"{told}: a dict", got=show(got), hint=hint)
+    came = got.get("values")
+    step = len(came) if type(came) is list else 0
+    early = f"; at step {step} nothing is to be compared" if same(got.get("status"), "stopped") else ""
+    told += notes.get(step) or early or notes.get(max(notes, default=0), "")
     for key in ("config", "status", "values", *due, "seconds"):
         came = f"a row without {key}: {', '.join(map(str, got))}"
         check(key in got, expected=f"{told}: {key}", got=came, hint=hint)
@@ -453,7 +475,7 @@ def check_rows(got: Any, due: list[Row], plan: Any, where: str, hint: str, notes
     came = f"{len(got)} rows" if type(got) is list else show(got)
     check(sound, expected=f"{where}: rows of the trials {show(numbers)}", got=came, hint=hint)
     for each, row, number in zip(got, due, numbers, strict=True):
-        check_row(each, row, plan[number], where, (notes or {}).get(number, ""), hint)
+        check_row(each, row, plan[number], where, (notes or {}).get(number, {}), hint)
 
 
 def check_runs(submission, runs: list[Any], hint: str, content: str | None = None, as_path: bool = True) -> Any:
@@ -462,7 +484,8 @@ def check_runs(submission, runs: list[Any], hint: str, content: str | None = Non
     due = []
     for run in runs:
         due.append({**played(run, rows), "file": list(rows)})
-    call = "; then ".join(called(run) for run in runs)
+    calls = list(dict.fromkeys(map(called, runs)))
+    call = "; then ".join(calls) + (f", {len(runs)} times" if len(calls) < len(runs) else "")
     got = submission.run(search, runs, content, as_path, call=call)
     for number, (run, one, expected) in enumerate(zip(runs, got, due, strict=True)):
         again = f" of call {number + 1}" if len(runs) > 1 else ""

@@ -44,7 +44,8 @@ def feature_extractor(backbone: nn.Module, head: str | None = "fc") -> nn.Module
     """
     if head is None:
         return FrozenBackbone(copy.deepcopy(backbone))
-    return FrozenBackbone(copy.deepcopy(with_head(backbone, head, backbone.get_submodule(head))))
+    find_head(backbone, head)
+    return FrozenBackbone(copy.deepcopy(backbone))
 
 
 def find_head(model: nn.Module, head: str) -> nn.Module:

@@ -1,4 +1,5 @@
 """A head that is not there is assigned, and nobody ever calls it: the features are the old logits."""
+# verdicts: wrong_answer, run_time_error
 
 import copy
 from typing import Self
