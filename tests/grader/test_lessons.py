@@ -27,7 +27,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 MAX_BYTES = 20_000
 SHORTEST = 100  # characters of a text alternative that says what is to be seen
 SMALLEST = 11  # pixels of an index below a letter, where a unit is a pixel; the text itself has 14
-SHAPES = set("circle defs desc g line marker path pattern polyline rect style svg text title tspan".split())
+SHAPES = {
+    *("circle", "defs", "desc", "g", "line", "marker", "path", "pattern", "polyline", "rect", "style", "svg", "text"),
+    *("title", "tspan"),
+}
 
 
 def lesson(exercise: Exercise) -> str:
