@@ -159,8 +159,8 @@ def told_front(front: list[int] | Failure) -> str:
     return f"The front lacks {missing} of {len(FRONT)} trials, and has {surplus} that others dominate."
 
 
-RING = {"marker": "o", "markersize": 9, "fillstyle": "none", "linestyle": "none", "color": style.EXPECTED}
-DOT = {"marker": "o", "markersize": 4, "linestyle": "none", "color": style.GOT}
+RING: dict[str, Any] = {"marker": "o", "markersize": 9, "fillstyle": "none", "linestyle": "none", "color": style.EXPECTED}
+DOT: dict[str, Any] = {"marker": "o", "markersize": 4, "linestyle": "none", "color": style.GOT}
 
 
 def draw_counts(panel: Axes, counts: list[int] | Failure) -> None:
