@@ -1,4 +1,5 @@
 """It darkens the images that were given, in place."""
+# verdicts: wrong_answer, run_time_error
 
 import math
 

@@ -1,4 +1,5 @@
 """It squeezes the logits: a single image has no batch dimension any more."""
+# verdicts: wrong_answer, run_time_error
 
 import math
 
