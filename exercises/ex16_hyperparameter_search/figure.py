@@ -159,7 +159,13 @@ def told_front(front: list[int] | Failure) -> str:
     return f"The front lacks {missing} of {len(FRONT)} trials, and has {surplus} that others dominate."
 
 
-RING: dict[str, Any] = {"marker": "o", "markersize": 9, "fillstyle": "none", "linestyle": "none", "color": style.EXPECTED}
+RING: dict[str, Any] = {
+    "marker": "o",
+    "markersize": 9,
+    "fillstyle": "none",
+    "linestyle": "none",
+    "color": style.EXPECTED,
+}
 DOT: dict[str, Any] = {"marker": "o", "markersize": 4, "linestyle": "none", "color": style.GOT}
 
 

@@ -72,7 +72,7 @@ def status() -> int:
 def list_() -> int:
     """The exercises and their points."""
     catalog = course()
-    slugs = [each.slug for each in (*catalog.readings, *catalog.exercises)]
+    slugs = [*(each.slug for each in catalog.readings), *(each.slug for each in catalog.exercises)]
     wide = max(map(len, slugs), default=0)
     for reading in catalog.readings:
         opens = f"`make lesson EX={reading.key}`"
