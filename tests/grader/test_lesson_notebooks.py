@@ -172,7 +172,8 @@ def test_the_sample_tests_of_one_task_can_be_run_alone(toy: Exercise) -> None:
     def run(task: int) -> str:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--task", str(task), str(toy.folder)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+        done = subprocess.run(command, cwd=toy.root, env=environment, capture_output=True, text=True, check=False)
+        return f"{done.stdout}{done.stderr}exit code {done.returncode}"
 
     (toy.folder / "double.py").write_text("def double(x):\n    return 2 * x\n")
     assert "1 passed" in run(1)
@@ -359,7 +360,7 @@ def test_lesson_0_is_no_exercise(reading: Reading, command: str, capsys: pytest.
 def test_the_list_says_that_lesson_0_is_for_reading(reading: Reading, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == DONE
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "    0  lesson00_basics             to read  The basics: `make lesson EX=0`"
+    assert first == "    0  lesson00_basics    to read  The basics: `make lesson EX=0`"
     assert second.split()[:2] == ["1", "ex01_double"]
     assert [each.key for each in Catalog(reading.root).exercises] == ["1"]
 

@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SLUG = "ex02_reshape"
 WORK = f"exercises/{SLUG}/reshape.py"
 HALF = ROOT / f"tests/hidden/{SLUG}/wrong_answer/repr_by_default.py"
-TOP = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "pyproject.toml", "README.md", "requirements.lock", "grader")
+TOP = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "pyproject.toml", "README.md", "grader")
+LOCKS = ("requirements.lock", "requirements-notebook.lock")
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
 
@@ -34,7 +35,7 @@ def staff(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The staff's checkout, of one exercise, whose environment is this one."""
     folder = tmp_path_factory.mktemp("staff") / "course"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in TOP:
+    for name in (*TOP, *LOCKS):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         else:
