@@ -6,12 +6,10 @@ The one exception are the pictures: an <svg> element of `grader.figures.svg`, wh
 from __future__ import annotations
 
 import functools
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader
 
-from grader.page.source import visible
+from grader.page.templating import environment
 from grader.page.view import Page
 
 
@@ -22,17 +20,4 @@ def render(page: Page, inline: bool = False) -> str:
 
 @functools.cache
 def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("grader.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_safe,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _safe(value: Any) -> Any:
-    """Each text that a template writes, without control characters: the last gate, whatever came before it."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return environment(PackageLoader("grader.page"))

@@ -9,12 +9,11 @@ import base64
 import functools
 import hashlib
 from importlib import resources
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, PrefixLoader
 from markupsafe import Markup
 
-from grader.page.source import visible
+from grader.page.templating import environment
 from grader.site.views import Index, StudentPage
 
 
@@ -30,17 +29,4 @@ def render_student(page: StudentPage) -> str:
 
 @functools.cache
 def _environment() -> Environment:
-    return Environment(
-        loader=PrefixLoader({"site": PackageLoader("grader.site"), "page": PackageLoader("grader.page")}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_safe,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _safe(value: Any) -> Any:
-    """Each text that a template writes, without control characters."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return environment(PrefixLoader({"site": PackageLoader("grader.site"), "page": PackageLoader("grader.page")}))
