@@ -19,6 +19,5 @@ def render(found: Sequence[Found]) -> str:
 
 @functools.cache
 def _environment() -> Environment:
-    return environment(
-        ChoiceLoader([PackageLoader("grader.similar"), PackageLoader("grader.page")])
-    )  # the look is the report's
+    # The look is the report's.
+    return environment(ChoiceLoader([PackageLoader("grader.similar"), PackageLoader("grader.page")]))
