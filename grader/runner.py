@@ -16,13 +16,14 @@ from grader.errors import JudgeError
 if TYPE_CHECKING:
     from grader.recorder import Recorder
 
+HEEDED_BY_PYTEST = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+
 
 def load() -> None:
     """Imports what every suite needs and freezes it, so that a fork copies little; takes as long as torch does."""
     # A worker's threads and ours share two cores: idle ones are to sleep, not to spin.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     gc.disable()  # an import makes much and drops little
     import pytest  # noqa: F401
     import safetensors.torch  # noqa: F401
@@ -56,7 +57,7 @@ def run(suite: Path, root: Path, recorder: Recorder, *plugins: object) -> None:
 
     token = checks.grading_device.set(recorder.run.device)
     try:
-        with contextlib.redirect_stdout(None), _kept_alive():
+        with contextlib.redirect_stdout(None), _kept_alive(), _own_pytest():
             code = pytest.main([*options, str(suite)], plugins=[plugin, Named(), *plugins])
     finally:
         checks.grading_device.reset(token)
@@ -65,6 +66,21 @@ def run(suite: Path, root: Path, recorder: Recorder, *plugins: object) -> None:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not recorder.faults:
         recorder.faults.append(f"pytest ended with {pytest.ExitCode(code).name}")
+
+
+@contextlib.contextmanager
+def _own_pytest() -> Iterator[None]:
+    """The run heeds no option or plugin of whoever started it; what this process starts afterwards does again."""
+    theirs = {name: os.environ.pop(name, None) for name in HEEDED_BY_PYTEST}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        for name, value in theirs.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
