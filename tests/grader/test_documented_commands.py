@@ -10,12 +10,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.grader.borrowed import lend_environment
 from tests.grader.conftest import PUBLIC, SOLUTION, SUITE, TOML
 from tests.grader.test_docs import DOCUMENTS, ROOT, commands_in, words_of
 
@@ -106,24 +106,13 @@ def staff(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path in (root / "submissions").rglob("*.py"):
             export.write(path, path.relative_to(root / "submissions"))
     shutil.copy(root / "export.zip", root / "submissions.zip")
-    environment(root)
+    lend_environment(root)
     assert run(root, "dojo cohort class").returncode == 0
     suite = root / "tests/hidden/ex03_double/test_double.py"
     suite.write_text(suite.read_text() + "# corrected\n")
     assert run(root, "dojo cohort class --ex 3").returncode == 0
     assert run(root, "dojo grade all --from solutions").returncode == 0
     return root
-
-
-def environment(root: Path) -> None:
-    """What `make setup` would have made: this one."""
-    for name, call in {"dojo": "-m grader", "python": ""}.items():
-        program = root / ".venv/bin" / name
-        program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {call} "$@"\n')
-        program.chmod(0o755)
-    for name in (".ready", ".tools"):
-        (root / ".venv" / name).touch()
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +122,7 @@ def copy(staff: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(staff, f"dojo student {out}").returncode == 0
     folder = out / "torch-dojo"
     shutil.copy(out / "torch-dojo.zip", folder)
-    environment(folder)
+    lend_environment(folder)
     return folder
 
 

@@ -20,6 +20,7 @@ import yaml
 from grader.bench.container import install
 from grader.catalog import Catalog
 from grader.handout.pack import pack
+from tests.grader.borrowed import lend_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "ex02_reshape"
@@ -44,10 +45,7 @@ def staff(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("exercises", "solutions", "tests/hidden"):
         shutil.copytree(ROOT / name / SLUG, folder / name / SLUG, ignore=ignored)
     (folder / "Makefile").write_text("setup:\n\t@echo set up\n")
-    program = folder / ".venv/bin/dojo"
-    program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m grader "$@"\n')
-    program.chmod(0o755)
+    lend_environment(folder)
     for parent in (folder, *folder.parents[:3]):
         parent.chmod(0o755)  # the folders of pytest are private, those of the services are not
     return folder

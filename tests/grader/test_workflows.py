@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import yaml
 from grader.catalog import Catalog
 from grader.handout.pack import pack
 from grader.handout.workflow import PATH, REPORTER, sampled, workflow
+from tests.grader.borrowed import lend_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "ex01_double"
@@ -33,16 +33,8 @@ def staff(course: Path) -> Path:
     for name in TOP:
         (course / name).write_text("setup:\n\t@echo set up\n" if name == "Makefile" else f"{name}\n")
     (course / f"exercises/{SLUG}/README.md").write_text("# Doubling\n")
-    install(course)
+    lend_environment(course)
     return course
-
-
-def install(course: Path) -> None:
-    """What `make setup` would have done."""
-    program = course / ".venv/bin/dojo"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m grader "$@"\n')
-    program.chmod(0o755)
 
 
 def repository(folder: Path) -> str:
@@ -105,7 +97,7 @@ def test_a_push_to_a_copy_is_graded_and_every_view_shows_the_same_points(
     staff: Path, tmp_path: Path, answer: str | None, table: list[int]
 ) -> None:
     copy = pack(Catalog(staff), tmp_path / "out").folder
-    install(copy)
+    lend_environment(copy)
     if answer is not None:
         (copy / f"exercises/{SLUG}/double.py").write_text(answer)
     steps = steps_of((copy / PATH).read_text(), "run-autograding-tests")
@@ -126,7 +118,7 @@ def test_a_push_to_a_copy_is_graded_and_every_view_shows_the_same_points(
 def test_where_the_grader_fails_nothing_is_reported(staff: Path, tmp_path: Path) -> None:
     (staff / f"exercises/{SLUG}/test_public.py").write_text("import no_such_module\n")
     copy = pack(Catalog(staff), tmp_path / "out").folder
-    install(copy)
+    lend_environment(copy)
     (copy / f"exercises/{SLUG}/double.py").write_text(RIGHT)
     steps = steps_of((copy / PATH).read_text(), "run-autograding-tests")
     assert Runner(copy, tmp_path).run(steps["Grade"]) != 0
