@@ -120,7 +120,7 @@ class Catalog:
     def __init__(self, root: Path, as_published: bool = False) -> None:
         self.root = root
         self.readings = readings(root)
-        folders = [path for path in (root / "exercises").iterdir() if (path / "exercise.toml").is_file()]
+        folders = [path.parent for path in (root / "exercises").glob("*/exercise.toml")]
         folders += [root / FINAL] if (root / FINAL / "exercise.toml").is_file() else []
         found = [read_exercise(root, folder) for folder in folders]
         self._outlines = [Outline(each.slug, len(each.tasks), each.thresholds) for each in found]

@@ -110,11 +110,15 @@ class Worker:
         """Whether the kernel has ended a process of the sandbox for want of memory since this worker was made."""
         return self._group is not None and self._group.kills > self._kills
 
-    def _want_of_memory(self) -> WorkerEnd | JudgeError | None:
-        """What ended the worker where the kernel did so for want of memory: its own limit, or too small a machine."""
+    def _want_of_memory(self, lives: bool = False) -> WorkerEnd | JudgeError | None:
+        """What the kernel ended for want of memory: over the submission's own limit, or in too small a machine.
+
+        Of a worker that lives, a process below it; what ended elsewhere is then none of its business.
+        """
         if self.starved and self._group is not None and self._group.full:
             return WorkerEnd("memory", f"{self.limits.memory_mb} MB")
-        if self.starved or kills_around() > self._kills_around:
+        around = self._group is None or not lives
+        if self.starved or (around and kills_around() > self._kills_around):
             return JudgeError(
                 f"the machine, or the container, ran out of memory before a worker had the {self.limits.memory_mb} MB"
                 " that a submission may use; give it more, or grade fewer at a time"
@@ -168,6 +172,10 @@ class Worker:
             if frame is not None:
                 if waiting:
                     raise self._end("garbage", "it answered before it was asked")
+                if want := self._want_of_memory(lives=True):
+                    # The kernel ended a process that the worker had started: what it answers is the want's doing.
+                    self.end(want)
+                    raise want
                 return frame
 
     def _inputs(self) -> list[Any]:

@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from grader.catalog import Catalog
 from grader.errors import DojoError, JudgeError
@@ -52,17 +52,20 @@ def run(course: Path, autograder: Path) -> int:
         # The reference stands on the CPU; a class is compared there, whatever the machine of one submission has.
         how = Grading(sandbox=Mode(settings.sandbox), device="cpu", suite="hidden")
         report = grade(exercise, autograder / "submission", how)
-        body = gradescope(report.for_student(), settings.visibility)
-        write_atomically(results, json.dumps(body, indent=2, ensure_ascii=False) + "\n")
-        results.chmod(0o644)
+        _write(results, gradescope(report.for_student(), settings.visibility))
     except DojoError as error:
         print(f"dojo: {clean_line(str(error))}", file=sys.stderr)
         return error.exit_code
-    except OSError as error:
-        print(f"dojo: '{results}' can't be written: {error.strerror}", file=sys.stderr)
-        return JudgeError.exit_code
     _say(report)
     return 0
+
+
+def _write(results: Path, body: dict[str, Any]) -> None:
+    try:
+        write_atomically(results, json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+        results.chmod(0o644)
+    except OSError as error:
+        raise JudgeError(f"'{results}' can't be written: {error.strerror}") from None
 
 
 def _say(report: Report) -> None:

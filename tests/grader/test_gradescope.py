@@ -14,7 +14,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.bench.container import install
-from grader.catalog import Catalog
+from grader.catalog import Catalog, Exercise
 from grader.gradescope.bundle import bundle
 from grader.gradescope.harness import Settings
 
@@ -144,3 +144,14 @@ def test_what_was_meant_is_asked_in_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert (tmp_path / "taken.zip").read_text() == "mine"
+
+
+@pytest.mark.parametrize("exercise", Catalog(ROOT).exercises, ids=lambda exercise: exercise.slug)
+def test_each_exercise_is_found_in_its_zip(exercise: Exercise, tmp_path: Path) -> None:
+    bundle(exercise, tmp_path / "one.zip", Settings(exercise.key))
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        archive.extractall(tmp_path)
+    (unpacked,) = Catalog(tmp_path / "course").exercises
+    assert unpacked.key == exercise.key
+    assert unpacked.hidden_suite is not None
+    assert [name for name in exercise.files if not (unpacked.solution / name).is_file()] == []

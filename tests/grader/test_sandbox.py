@@ -566,21 +566,28 @@ container.enter()
 if sys.argv[1] == "alone":  # as in a container in which no group may be made
     import grader.sandbox
     grader.sandbox.make_group = lambda name, limit: None
-source = "def driver(sub):\\n    return len(b'1' * (400 << 20))"
+wants = "len(b'1' * (400 << 20))"
+if sys.argv[2] == "its child":
+    body = f"    if child := os.fork():\\n        return os.waitpid(child, 0)[1]\\n    {wants}\\n    os._exit(0)"
+else:
+    body = f"    return {wants}"
+source = f"import os\\n\\ndef driver(sub):\\n{body}"
 with Sandbox([], Mode.AUTO, memory_mb=1024) as sandbox:
     worker = sandbox.spawn({"one.py": ""}, Limits(memory_mb=1024), 1)
     try:
-        worker.ask(encode({"op": "run", "name": "driver", "source": source, "args": (), "kwargs": {}}), 60.0)
+        reply = worker.ask(encode({"op": "run", "name": "driver", "source": source, "args": (), "kwargs": {}}), 60.0)
+        print(reply)
     except JudgeError as error:
         print(error)
     worker.finish()
 """
 
 
+@pytest.mark.parametrize("who", ["the worker", "its child"])
 @pytest.mark.parametrize("groups", ["alone", "nested"])
-def test_a_container_that_is_too_small_is_no_fault_of_the_submission(groups: str) -> None:
+def test_a_container_that_is_too_small_is_no_fault_of_the_submission(groups: str, who: str) -> None:
     """It may use 1 GB and asks for 400 MB; the container around the judge has 200 MB."""
-    command = [sys.executable, "-c", FULL_CONTAINER, groups]
+    command = [sys.executable, "-c", FULL_CONTAINER, groups, who]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if ran.stderr.endswith("none\n"):
         pytest.skip("no memory cgroup may be made here")
