@@ -76,13 +76,15 @@ class Saves:
 
     def _listen(self, poll: bool | None) -> None:
         """Rings the bell at every event in the folder; arms anew where another folder has taken its place."""
-        while not self._stop.is_set():
-            with contextlib.suppress(
-                OSError, RuntimeError, ImportError
-            ):  # no folder, no watches left: the looks remain
-                self._watch(poll)
-            self._ring()
-            self._stop.wait(ALIVE_MS / 1000)
+        try:
+            while not self._stop.is_set():
+                # No folder, no watches left: the looks remain.
+                with contextlib.suppress(OSError, RuntimeError, ImportError):
+                    self._watch(poll)
+                self._ring()
+                self._stop.wait(ALIVE_MS / 1000)
+        finally:
+            os.close(self._bell)  # by whoever rings it: its number may be another file's afterwards
 
     def _watch(self, poll: bool | None) -> None:
         from watchfiles import watch
@@ -111,14 +113,12 @@ class Saves:
             os.write(self._bell, b"\0")
 
     def close(self) -> None:
-        """Ends the thread. Twice is no harm done."""
+        """Ends the thread, which may take a moment longer on a busy machine. Twice is no harm done."""
         if self._stop.is_set():
             return
         self._stop.set()
         self._thread.join(2)
         os.close(self._wakeup)
-        if not self._thread.is_alive():  # else its number may be another file's when the thread rings
-            os.close(self._bell)
 
 
 def digest_of(paths: Sequence[Path]) -> str:
