@@ -81,6 +81,7 @@ def environment(card: str, home: Path) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
+        "USER": "student",  # there is no /etc/passwd, and torch 2.11 asks for a name as it is imported
         "TMPDIR": str(home),
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "random",

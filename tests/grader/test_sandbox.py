@@ -107,6 +107,11 @@ def test_a_worker_answers_one_request_after_another(worker: Worker) -> None:
     assert worker.finish() is None
 
 
+def test_a_worker_has_a_user_name(worker: Worker) -> None:
+    """Where nobody has an account; torch 2.11 asks for it when it is imported, on Python 3.12."""
+    assert ask(worker, "import getpass; return getpass.getuser()") == {"ok": "student"}
+
+
 def test_a_fresh_worker_knows_nothing_of_the_one_before(sandbox: Sandbox) -> None:
     for _ in range(2):
         worker = sandbox.spawn({"answer.py": "value = 42\n"}, LIMITS, 1)
