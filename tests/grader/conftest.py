@@ -74,20 +74,23 @@ def test_doubles_ones(submission):
 '''
 
 
-@pytest.fixture
-def course(tmp_path: Path) -> Path:
-    """The root of the toy course, its stub in place."""
-    slug = "ex01_double"
+def write_exercise(root: Path, slug: str, more: dict[str, str] | None = None) -> None:
+    """Writes the toy exercise into a course, its stub in place; `more`: other files of its folder, or other texts."""
     stub = SOLUTION.split("    # BEGIN")[0] + '    raise NotImplementedError("task 1: twice the input")\n'
+    own = {"exercise.toml": TOML, "double.py": stub, "test_public.py": PUBLIC} | (more or {})
     for path, text in {
-        f"exercises/{slug}/exercise.toml": TOML,
-        f"exercises/{slug}/double.py": stub,
-        f"exercises/{slug}/test_public.py": PUBLIC,
+        **{f"exercises/{slug}/{name}": text for name, text in own.items()},
         f"solutions/{slug}/double.py": SOLUTION,
         f"tests/hidden/{slug}/test_double.py": SUITE,
     }.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """The root of the toy course."""
+    write_exercise(tmp_path, "ex01_double")
     return tmp_path
 
 

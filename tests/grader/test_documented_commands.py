@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.grader.borrowed import lend_environment
-from tests.grader.conftest import PUBLIC, SOLUTION, SUITE, TOML
+from tests.grader.conftest import SOLUTION, TOML, write_exercise
 from tests.grader.test_docs import DOCUMENTS, ROOT, commands_in, words_of
 
 NUMBERS = (1, 2, 3, 4, 5)
@@ -82,17 +82,8 @@ def staff(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("documented")
     for number in NUMBERS:
         slug = f"ex{number:02}_double"
-        stub = SOLUTION.split("    # BEGIN")[0] + '    raise NotImplementedError("task 1: twice the input")\n'
-        for path, text in {
-            f"exercises/{slug}/exercise.toml": TOML.replace('["Think of 2."]', '["Think of 2.", "Add it to itself."]'),
-            f"exercises/{slug}/README.md": "# Doubling\n\nTwice a tensor.\n",
-            f"exercises/{slug}/double.py": stub,
-            f"exercises/{slug}/test_public.py": PUBLIC,
-            f"solutions/{slug}/double.py": SOLUTION,
-            f"tests/hidden/{slug}/test_double.py": SUITE,
-        }.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text)
+        hints = TOML.replace('["Think of 2."]', '["Think of 2.", "Add it to itself."]')
+        write_exercise(root, slug, {"exercise.toml": hints, "README.md": "# Doubling\n\nTwice a tensor.\n"})
         for student in ("ada", "bob"):
             for folder in ("class", "submissions"):
                 work = root / folder / student / slug / "double.py"
