@@ -480,7 +480,7 @@ def test_a_warm_parent_that_is_killed_is_replaced(tmp_path: Path, monkeypatch: p
         sandbox.wait_ready()
         for pid in below(os.getpid()) - others:
             os.kill(pid, signal.SIGKILL)
-        assert wait_until(lambda: below(os.getpid()) == others)
+        assert wait_until(lambda: not below(os.getpid()) - others)  # of the others, some may be ending too
         assert_works(sandbox)
     assert list(tmp_path.iterdir()) == []
 
