@@ -6,6 +6,7 @@ Under `dojo grade` a `Recorder` is registered with pytest. It runs a test again 
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import signal
 import threading
@@ -254,6 +255,7 @@ def _touched(item: pytest.Item, result: TestResult) -> frozenset[str] | None:
     return getattr(submission, "touched", None) or None  # without a call there is nothing to go by
 
 
+@functools.cache  # a judge of many submissions asks for a few suites, and parsing one takes as long as a test
 def shadowed(source: str) -> str:
     """The names of tests that stand in a suite more than once: Python keeps the last one, and pytest sees no other."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef

@@ -54,6 +54,8 @@ def run(suite: Path, root: Path, recorder: Recorder, *plugins: object) -> None:
         @staticmethod
         def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(recorder, "dojo-recorder")
+            # Nobody reads pytest's own account of a failed test, for which it parses the suite once for each frame.
+            config.option.tbstyle = "native"
 
     token = checks.grading_device.set(recorder.run.device)
     try:

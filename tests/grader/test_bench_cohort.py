@@ -114,7 +114,9 @@ def test_cpu_time_holds_that_of_sandboxes_that_are_killed(name: str, tmp_path: P
     """Whoever kills one gets no account of what was in it; what another process has used is counted once."""
     (tmp_path / name).symlink_to(sys.executable)
     # It does not wait for what it starts: one that did could still take its account over while both are being killed.
-    start = f"import subprocess, time; _ = subprocess.Popen([{str(tmp_path / name)!r}, '-c', {BURNS!r}]); time.sleep(60)"
+    start = (
+        f"import subprocess, time; _ = subprocess.Popen([{str(tmp_path / name)!r}, '-c', {BURNS!r}]); time.sleep(60)"
+    )
     spent = Spent()
     with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, process_group=0) as process:
         assert process.stdout.readline() == b"done\n"
