@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from grader.catalog import Exercise
@@ -21,6 +22,7 @@ from grader.result import Report, TaskResult, TestResult, Verdict
 from grader.sandbox import Mode, Sandbox
 
 TIME_SHARE = 0.5  # of the time limit; the reference is to need less
+RUNS = 3  # of a reference that seems to need more
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ def verify(
                 public = grade_files(exercise, case.files, samples, sandbox)
                 agreed.append((public.verdict is Verdict.ACCEPTED) == (report.verdict is Verdict.ACCEPTED))
             if case.name == "solution":
-                yield from _reference(exercise, report)
+                yield _tested(report)
+                whole_suite = partial(grade_files, exercise, case.files, settings, sandbox)
+                yield time_of_the_reference(exercise, report, whole_suite)
                 yield _finding(replace(case, name="solution, public tests"), public)
         isolated = sandbox.isolation is Isolation.BUBBLEWRAP
     if whole:
@@ -125,14 +129,29 @@ def _cause(failure: object) -> str:
     return f"expected {expected}, got {got}"
 
 
-def _reference(exercise: Exercise, report: Report) -> Iterator[Finding]:
-    """Each task has a hidden test, and the reference takes less than half of the time limit."""
+def _tested(report: Report) -> Finding:
+    """Each task has a hidden test."""
     empty = [str(task.number) for task in report.tasks if not _has_tests(task)]
-    yield Finding("each task has a hidden test", "all", f"not task {', '.join(empty)}" if empty else "all", not empty)
-    slowest = max((test for task in report.tasks for test in task.tests), key=lambda test: test.seconds)
+    return Finding("each task has a hidden test", "all", f"not task {', '.join(empty)}" if empty else "all", not empty)
+
+
+def time_of_the_reference(exercise: Exercise, report: Report, again: Callable[[], Report]) -> Finding:
+    """Whether the reference takes less than half of the time limit. `again` grades it once more.
+
+    Neighbours on the machine make a test slow now and then, the reference makes it slow each time: the least counts.
+    """
     bound = exercise.limits.test_seconds * TIME_SHARE
+    slowest = _slowest(report)
+    for _ in range(RUNS - 1):
+        if slowest.seconds < bound:
+            break
+        slowest = min(slowest, _slowest(again()), key=lambda test: test.seconds)
     got = f"{slowest.seconds:.2f} s in {slowest.name}"
-    yield Finding("time of the reference", f"under {bound:g} s a test", got, slowest.seconds < bound)
+    return Finding("time of the reference", f"under {bound:g} s a test", got, slowest.seconds < bound)
+
+
+def _slowest(report: Report) -> TestResult:
+    return max((test for task in report.tasks for test in task.tests), key=lambda test: test.seconds)
 
 
 def _has_tests(task: TaskResult) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from grader.catalog import Exercise
@@ -10,7 +12,8 @@ from grader.errors import JudgeError
 from grader.grading import Settings, open_sandbox
 from grader.proof.caught import read_caught, write_caught
 from grader.proof.rules import Finding
-from grader.proof.verify import Listener, grade_files, verify
+from grader.proof.verify import Listener, grade_files, time_of_the_reference, verify
+from grader.result import Report
 
 SOLUTION = """def double(x) -> Tensor:
     if x.dim() == 0:
@@ -61,6 +64,25 @@ def test_verify_notices_a_test_that_the_stub_passes(toy: Exercise):
     stub = next(finding for finding in verify(toy, Settings(seed=3)) if finding.name == "stub")
     assert not stub.ok
     assert "test_blind" in stub.note
+
+
+@pytest.mark.parametrize(("seconds", "ok"), [([4.0], True), ([9.0, 4.0], True), ([9.0, 8.0, 7.0, 4.0], False)])
+def test_a_reference_is_slow_where_it_is_slow_each_time(toy: Exercise, seconds: list[float], ok: bool):
+    """The limit is 10 s, so half of it is 5; a neighbour may have slowed two of three runs."""
+    with open_sandbox(toy, Settings()) as sandbox:
+        report = grade_files(toy, {"double.py": SOLUTION}, Settings(), sandbox)
+    brisk = replace(toy, limits=replace(toy.limits, test_seconds=10.0))
+    runs = iter(seconds)
+
+    def graded() -> Report:
+        first, *others = report.tasks[0].tests
+        task = replace(report.tasks[0], tests=[replace(first, seconds=next(runs)), *others])
+        return replace(report, tasks=[task, *report.tasks[1:]])
+
+    finding = time_of_the_reference(brisk, graded(), graded)
+    assert finding.ok is ok
+    assert list(runs) == ([] if ok else [4.0])
+    assert finding.got.startswith(f"{min(seconds[:3]):.2f} s in test_")
 
 
 def test_a_plant_that_a_quick_test_has_caught_does_not_train(toy: Exercise):
